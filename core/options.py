@@ -1,0 +1,251 @@
+"""Options: frozen dataclasses <-> dotted names <-> text, and the signature that names a run.
+
+One function, `build`, turns dotted names into options whether they come from a command line, a sweep file,
+a stored run or a test, so all of them accept the same spellings and give the same one-line errors.
+tyro draws `--help` from the same dataclasses; it is imported only for that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from core.errors import OptionError
+from core.original_names import ORIGINAL_NAMES
+from core.registry import nearest
+
+Options = TypeVar("Options")
+OUTSIDE_SIGNATURE = ("run.", "log")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Training of the network's weights."""
+
+    steps: int = 20_000
+    """Number of optimiser steps."""
+    batch_size: int = 128
+    """Examples per step."""
+    lr: float = 1e-3
+    """Learning rate."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """adam, or sgd with momentum 0.9."""
+    weight_decay: float = 0.0
+    """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly from lr / warmup."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
+    grad_clip: float | None = 1.0
+    """Largest global gradient norm; none turns clipping off."""
+    eval_every: int = 1000
+    """Steps between validations."""
+    eval_batch_size: int | None = None
+    """Examples per forward pass of a validation; none: 8192."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a run is done; nothing here changes its result or its signature."""
+
+    dir: str = "runs"
+    """Folder that holds all results."""
+    sweep: str = "single"
+    """Name of the sweep: results lie in <dir>/<sweep>/<signature>."""
+    device: str = "auto"
+    """auto (cuda when there is one), cpu, cuda, cuda:1, mps."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; each also marks where a killed run goes on."""
+    keep_checkpoints: tuple[Literal["first", "best", "last", "all"], ...] = ("last",)
+    """Which checkpoints stay: first, best (by validation), last (the newest two, always kept), all."""
+    save_scores: bool = True
+    """Keep the real-valued scores of every subnet in arrays/, beside its mask."""
+    quiet: bool = False
+    """No progress lines on the terminal; log.txt has them all the same."""
+
+
+class Leaf(NamedTuple):
+    """One option: its type, and its default."""
+
+    type: Any
+    default: Any
+
+
+def leaves(cls: type) -> dict[str, Leaf]:
+    """Return every option of a dataclass by dotted name, groups opened up."""
+    hints = typing.get_type_hints(cls)
+    found: dict[str, Leaf] = {}
+    for field in dataclasses.fields(cls):
+        kind = hints[field.name]
+        if dataclasses.is_dataclass(kind):
+            found |= {f"{field.name}.{name}": leaf for name, leaf in leaves(kind).items()}
+        else:
+            found[field.name] = Leaf(kind, field.default)
+    return found
+
+
+def coerce(name: str, kind: Any, value: Any) -> Any:
+    """Turn command-line text or a YAML value into the option's type.
+
+    Accepts comma lists for tuples, 0/1/true/false for booleans, none/None/null for optional values,
+    and numbers such as `1e-2` that YAML reads as text.
+
+    Raises:
+        OptionError: the value is of the wrong type; the text names the option, the value and what is allowed.
+    """
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None or str(value).lower() in ("none", "null", ""):
+            return None
+        return coerce(name, next(a for a in arguments if a is not type(None)), value)
+    if origin is tuple:
+        if isinstance(value, (list, tuple)):
+            items = list(value)
+        else:
+            items = [item.strip() for item in str(value).strip("[]()").split(",") if item.strip()]
+            items = [] if [str(item).lower() for item in items] == ["none"] else items
+        return tuple(coerce(name, arguments[0], item) for item in items)
+    if origin is Literal:
+        if str(value) in arguments:
+            return str(value)
+        allowed = ", ".join(arguments)
+        raise OptionError(f"{name}={value!s} is not one of {allowed}{nearest(str(value), arguments)}")
+    try:
+        return _PRIMITIVES[kind](value)
+    except (ValueError, TypeError, OverflowError):
+        raise OptionError(f"{name}={value!s} is not {_DESCRIPTION[kind]}") from None
+
+
+def _boolean(value: Any) -> bool:
+    word = str(value).lower()
+    return word in ("true", "1") if word in ("true", "1", "false", "0") else _refuse()
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool):
+        _refuse()
+    number = float(value)
+    return int(value) if isinstance(value, int) else int(number) if number == int(number) else _refuse()
+
+
+def _float(value: Any) -> float:
+    return _refuse() if isinstance(value, bool) else float(value)
+
+
+def _string(value: Any) -> str:
+    return _refuse() if isinstance(value, (list, tuple, dict)) or value is None else str(value)
+
+
+def _refuse() -> Any:
+    raise ValueError
+
+
+_PRIMITIVES = {bool: _boolean, int: _integer, float: _float, str: _string}
+_DESCRIPTION = {
+    bool: "a boolean (true, false, 1, 0)",
+    int: "a whole number",
+    float: "a number",
+    str: "a piece of text",
+}
+
+
+def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
+    """Make the options dataclass `cls` from dotted names; what is not named keeps its default.
+
+    Raises:
+        OptionError: an unknown name (with the nearest, or this program's word for an original program's
+            option) or a value of the wrong type.
+    """
+    known = leaves(cls)
+    for name in values:
+        if name not in known:
+            raise OptionError(unknown_option(name, known))
+    converted = {name: coerce(name, known[name].type, value) for name, value in values.items()}
+    return _assemble(cls, converted, "")
+
+
+def unknown_option(name: str, known: Mapping[str, Any]) -> str:
+    """Return the one-line answer to an option that does not exist."""
+    original = ORIGINAL_NAMES.get(name.replace("-", "_"))
+    if original is not None:
+        return f"unknown option {name!r}; here it is {original}"
+    group = name.partition(".")[0]
+    near = nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
+    return f"unknown option {name!r}{near or '; allowed: ' + ', '.join(known)}"
+
+
+def _assemble(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
+    hints, arguments = typing.get_type_hints(cls), {}
+    for field in dataclasses.fields(cls):
+        name = prefix + field.name
+        if dataclasses.is_dataclass(hints[field.name]):
+            arguments[field.name] = _assemble(hints[field.name], values, name + ".")
+        elif name in values:
+            arguments[field.name] = values[name]
+    return cls(**arguments)
+
+
+def flatten(options: Any) -> dict[str, Any]:
+    """Return every option's value by dotted name."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            found |= {f"{field.name}.{name}": v for name, v in flatten(value).items()}
+        else:
+            found[field.name] = value
+    return found
+
+
+def changed(options: Any) -> dict[str, Any]:
+    """Return the options that differ from their defaults and can change a result (not `run.*`, not `log`)."""
+    defaults = leaves(type(options))
+    return {
+        name: value
+        for name, value in flatten(options).items()
+        if not name.startswith(OUTSIDE_SIGNATURE) and value != defaults[name].default
+    }
+
+
+def signature(options: Any) -> str:
+    """Return the run's name: ten hex digits of the sha1 of `changed(options)`.
+
+    Only what differs from a default counts, so adding an option renames no run.
+    """
+    text = json.dumps(changed(options) | {"task": options.task}, sort_keys=True)
+    return hashlib.sha1(text.encode()).hexdigest()[:10]
+
+
+def read_arguments(argv: Sequence[str]) -> dict[str, str]:
+    """Split `--a.b=v`, `--a.b v` and `-a v` into names and texts; `-` and `_` inside a name are the same.
+
+    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped.
+    """
+    found: dict[str, str] = {}
+    tokens = list(argv)
+    while tokens:
+        token = tokens.pop(0)
+        if not token.startswith("-") or token.strip("-") == "":
+            raise OptionError(f"{token!r} is not an option; options look like --train.steps=2000")
+        name, equals, value = token.lstrip("-").partition("=")
+        if not equals:
+            value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
+        if name != "_wandb":
+            found[name.replace("-", "_")] = value
+    return found
+
+
+def print_help(cls: type, prog: str) -> None:
+    """Print every option with its type, default and meaning."""
+    import tyro
+
+    try:
+        tyro.cli(cls, args=["--help"], prog=prog, config=(tyro.conf.FlagConversionOff,))
+    except SystemExit:
+        pass

@@ -1,0 +1,40 @@
+"""What options of the original programs are called here, for people (and sweep files) that know those names."""
+
+ORIGINAL_NAMES = {
+    # differentiable weight masks
+    "stop_after": "train.steps",
+    "step_per_mask": "mask.steps",
+    "batch_size": "train.batch_size",
+    "mask_batch_size": "mask.batch_size",
+    "test_batch_size": "train.eval_batch_size",
+    "test_interval": "train.eval_every",
+    "lr": "train.lr",
+    "wd": "train.weight_decay",
+    "optimizer": "train.optimizer",
+    "lr_warmup": "train.warmup",
+    "grad_clip": "train.grad_clip",
+    "mask_lr": "mask.lr",
+    "mask_init": "mask.init",
+    "mask_loss_weight": "mask.penalty",
+    "masking.warmup.nsteps": "mask.warmup",
+    "n_mask_samples": "mask.samples",
+    "bias_no_mask": "mask.bias (with the opposite meaning: mask.bias=false masks no bias)",
+    "inv_mask_exclude_io": "inverse_io",
+    "tuple.tuple2_delay": "tuple.delay",
+    "sweep_id_for_grid_search": "seed",
+    "save_interval": "run.checkpoint_every",
+    "name": "run.sweep",
+    "gpu": "run.device",
+    "profile": "a sweep file: see sweeps/",
+    # edge-popup and supermasks in superposition
+    "prune_rate": "mask.keep (the fraction of weights kept)",
+    "sparsity": "mask.keep (the fraction of weights kept)",
+    "epochs": "train.steps",
+    "set": "task",
+    "arch": "task",
+    "log_dir": "run.dir",
+    "multigpu": "run.device",
+    # from convolution to local connections
+    "cnn_lr": "train.lr",
+    "save_dir": "run.dir",
+}
