@@ -1,0 +1,228 @@
+"""The one training loop: stages, each of which trains something for so many steps and then measures something.
+
+Killed at any moment and started again, a run ends with the same bits as one that was never interrupted:
+every random number is a function of (seed, stage, step), and a checkpoint holds all the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from core.checkpoint import Checkpoints
+from core.errors import SieveError
+from core.history import History
+from core.options import RunOptions, TrainOptions
+from core.progress import Progress
+from core.rng import key, stream
+from core.store import Run
+from core.trackers import Mirrors
+
+log = logging.getLogger("sieve")
+LOG_EVERY = 100  # steps between rows that hold only the loss
+
+
+@dataclass
+class Stage:
+    """What to train, on what, for how long, and what to measure.
+
+    Attributes:
+        name: prefix of the stage's keys ("train", or the subnet's name).
+        data: draws one training batch from a generator.
+        steps: exact number of optimiser steps.
+        train: the tensors to train, by name.
+        rows: step seed -> the masks of that step's forward pass (masks/rows.py), or None for the dense network.
+        loss: (batch, rows) -> scalar loss, regularisers included.
+        measure: validation; returns key -> number. Called every `optim.eval_every` steps and after the last.
+        optim: learning rate, optimiser, clipping and the evaluation period.
+        finish: called once after the last step; analyses, exports; returns key -> number for the summary.
+        best: key of `measure` whose largest value marks the best checkpoint.
+    """
+
+    name: str
+    data: Callable[[torch.Generator], Any]
+    steps: int
+    train: dict[str, Tensor]
+    loss: Callable[[Any, Any], Tensor]
+    measure: Callable[[], dict[str, float]]
+    optim: TrainOptions
+    rows: Callable[[int], Any] = lambda seed: None
+    finish: Callable[[], dict[str, float]] = dict
+    best: str = ""
+
+
+class Trainable(Protocol):
+    """What `fit` asks of a task."""
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the stages in order. Code between two yields runs again on resuming, so it must be idempotent."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that training changes, as plain tensors and numbers."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`; called before `stages`."""
+
+
+class Stopped(Exception):
+    """A signal asked the run to stop; everything is saved."""
+
+
+@dataclass
+class _Position:
+    """Where the run is; everything of it goes into the checkpoint."""
+
+    stage: int = 0
+    step: int = 0
+    before: int = 0  # steps of the stages already finished
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    best: float = -math.inf
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirrors) -> dict[str, Any]:
+    """Run every stage of `task` to its end, resuming from the newest readable checkpoint.
+
+    Returns:
+        The summary: last value of each logged key, and what the stages' `finish` returned.
+
+    Raises:
+        Stopped: SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 arrived; the state is saved.
+        SieveError: the loss is not finite.
+        CheckpointError: a checkpoint cannot be written.
+    """
+    checkpoints = Checkpoints(run.path("checkpoints"), options.keep_checkpoints)
+    saved = checkpoints.load()
+    here = _Position(**saved["position"]) if saved else _Position()
+    history = History(run.path("history.jsonl"), saved["history"] if saved else 0)
+    if saved:
+        task.load_state_dict(saved["task"])
+        log.info("resuming in stage %d at step %d", here.stage, here.step)
+
+    with _Signals() as signals, Progress(run, options.quiet) as progress:
+
+        def save(optimizer: torch.optim.Optimizer | None, best: bool = False) -> None:
+            state = {
+                "position": vars(here) | {"summary": dict(here.summary)},
+                "history": history.sync(),
+                "task": task.state_dict(),
+                "optimizer": optimizer.state_dict() if optimizer else None,
+            }
+            checkpoints.save(here.stage, here.before + here.step, state, best)
+
+        def record(stage: Stage, measured: dict[str, float]) -> None:
+            row = {f"{stage.name}/{name}": value for name, value in measured.items()}
+            history.append({"step": here.before + here.step, "stage": stage.name} | row)
+            mirrors.scalars(row, here.before + here.step)
+            here.summary |= row
+
+        for index, stage in enumerate(task.stages()):
+            if index < here.stage:
+                continue
+            optimizer = make_optimizer(stage)
+            if saved and saved["optimizer"] is not None:
+                optimizer.load_state_dict(saved["optimizer"])
+            elif "first" in options.keep_checkpoints and index == 0:
+                save(optimizer)
+            saved = None
+            progress.start(stage.name, here.step, stage.steps)
+            while here.step < stage.steps:
+                if signals.received:
+                    save(optimizer)
+                    raise Stopped(signals.received)
+                loss = train_step(stage, optimizer, seed, here.step)
+                here.step += 1
+                here.loss_sum += loss
+                here.loss_count += 1
+                evaluate = here.step % stage.optim.eval_every == 0 or here.step == stage.steps
+                improved = False
+                if evaluate or here.step % LOG_EVERY == 0:
+                    mean = here.loss_sum / here.loss_count
+                    if not math.isfinite(mean):
+                        raise SieveError(
+                            f"the loss of stage {stage.name} is {mean} at step {here.step}; "
+                            "a smaller learning rate may help"
+                        )
+                    row = {"loss": mean, "lr": optimizer.param_groups[0]["lr"]}
+                    here.loss_sum, here.loss_count = 0.0, 0
+                    if evaluate:
+                        row |= stage.measure()
+                        improved = bool(stage.best) and row[stage.best] > here.best
+                        here.best = max(here.best, row[stage.best]) if stage.best else here.best
+                    record(stage, row)
+                    progress.show(row)
+                progress.step(here.step)
+                if improved and "best" in options.keep_checkpoints or here.step == stage.steps or (
+                    here.step % options.checkpoint_every == 0
+                ):
+                    save(optimizer, best=improved)
+            results = stage.finish()
+            here.summary |= results
+            mirrors.scalars(results, here.before + here.step)
+            here.stage, here.step, here.before = index + 1, 0, here.before + stage.steps
+            here.loss_sum, here.loss_count, here.best = 0.0, 0, -math.inf
+            save(None)
+            run.write_summary(here.summary)
+            if signals.received:
+                raise Stopped(signals.received)
+    return here.summary
+
+
+def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: int) -> float:
+    """Take one optimiser step and return its loss; all randomness follows from (seed, stage name, step)."""
+    # Dropout inside torch's modules can only draw from the global generator, so it is set at every step.
+    torch.manual_seed(key(seed, "noise", stage.name, step))
+    batch = stage.data(stream(seed, "data", stage.name, step))
+    optimizer.zero_grad(set_to_none=True)
+    loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step)))
+    loss.backward()
+    if stage.optim.grad_clip is not None:
+        torch.nn.utils.clip_grad_norm_(stage.train.values(), stage.optim.grad_clip)
+    for group in optimizer.param_groups:
+        group["lr"] = lr_at(stage.optim, step, stage.steps)
+    optimizer.step()
+    return loss.item()
+
+
+def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
+    """Return the learning rate of step number `step` (from 0) of `steps`."""
+    if step < optim.warmup:
+        return optim.lr * (step + 1) / optim.warmup
+    if optim.schedule == "cosine":
+        return optim.lr * 0.5 * (1 + math.cos(math.pi * (step - optim.warmup) / max(1, steps - optim.warmup)))
+    return optim.lr
+
+
+def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
+    """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it."""
+    tensors = [tensor.requires_grad_() for tensor in stage.train.values()]
+    if stage.optim.optimizer == "adam":
+        fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors)
+        return torch.optim.Adam(tensors, stage.optim.lr, weight_decay=stage.optim.weight_decay, fused=fused)
+    return torch.optim.SGD(tensors, stage.optim.lr, momentum=0.9, weight_decay=stage.optim.weight_decay)
+
+
+class _Signals:
+    """Turns the signals of schedulers and of Ctrl-C into a flag that the loop reads between steps."""
+
+    WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+
+    def __enter__(self) -> _Signals:
+        self.received = ""
+        self.previous = {number: signal.signal(number, self._note) for number in self.WATCHED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self.received = signal.Signals(number).name
