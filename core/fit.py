@@ -35,7 +35,7 @@ class Stage:
 
     Attributes:
         name: prefix of the stage's keys ("train", or the subnet's name).
-        data: draws one training batch from a generator.
+        data: (generator, step) -> one training batch.
         steps: exact number of optimiser steps.
         train: the tensors to train, by name.
         rows: step seed -> the masks of that step's forward pass (masks/rows.py), or None for the dense network.
@@ -47,7 +47,7 @@ class Stage:
     """
 
     name: str
-    data: Callable[[torch.Generator], Any]
+    data: Callable[[torch.Generator, int], Any]
     steps: int
     train: dict[str, Tensor]
     loss: Callable[[Any, Any], Tensor]
@@ -82,7 +82,7 @@ class _Position:
     stage: int = 0
     step: int = 0
     before: int = 0  # steps of the stages already finished
-    loss_sum: float = 0.0
+    loss_sum: Tensor | float = 0.0  # stays on the device: reading it every step would wait for a GPU
     loss_count: int = 0
     best: float = -math.inf
     summary: dict[str, Any] = field(default_factory=dict)
@@ -140,12 +140,12 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
                     raise Stopped(signals.received)
                 loss = train_step(stage, optimizer, seed, here.step)
                 here.step += 1
-                here.loss_sum += loss
+                here.loss_sum = here.loss_sum + loss
                 here.loss_count += 1
                 evaluate = here.step % stage.optim.eval_every == 0 or here.step == stage.steps
                 improved = False
                 if evaluate or here.step % LOG_EVERY == 0:
-                    mean = here.loss_sum / here.loss_count
+                    mean = float(here.loss_sum) / here.loss_count
                     if not math.isfinite(mean):
                         raise SieveError(
                             f"the loss of stage {stage.name} is {mean} at step {here.step}; "
@@ -176,11 +176,11 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
     return here.summary
 
 
-def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: int) -> float:
-    """Take one optimiser step and return its loss; all randomness follows from (seed, stage name, step)."""
+def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: int) -> Tensor:
+    """Take one optimiser step and return its loss (0-dim, detached); all randomness follows from (seed, stage name, step)."""
     # Dropout inside torch's modules can only draw from the global generator, so it is set at every step.
     torch.manual_seed(key(seed, "noise", stage.name, step))
-    batch = stage.data(stream(seed, "data", stage.name, step))
+    batch = stage.data(stream(seed, "data", stage.name, step), step)
     optimizer.zero_grad(set_to_none=True)
     loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step)))
     loss.backward()
@@ -189,7 +189,7 @@ def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: 
     for group in optimizer.param_groups:
         group["lr"] = lr_at(stage.optim, step, stage.steps)
     optimizer.step()
-    return loss.item()
+    return loss.detach()
 
 
 def lr_at(optim: TrainOptions, step: int, steps: int) -> float:

@@ -64,8 +64,8 @@ class RunOptions:
     """Steps between checkpoints; each also marks where a killed run goes on."""
     keep_checkpoints: tuple[Literal["first", "best", "last", "all"], ...] = ("last",)
     """Which checkpoints stay: first, best (by validation), last (the newest two, always kept), all."""
-    save_scores: bool = True
-    """Keep the real-valued scores of every subnet in arrays/, beside its mask."""
+    save_tensors: bool = True
+    """Keep the trained weights and every subnet's scores in arrays/, for other programs and later analyses."""
     quiet: bool = False
     """No progress lines on the terminal; log.txt has them all the same."""
 
@@ -245,7 +245,24 @@ def print_help(cls: type, prog: str) -> None:
     """Print every option with its type, default and meaning."""
     import tyro
 
+    registry = tyro.constructors.ConstructorRegistry()
+
+    @registry.primitive_rule
+    def comma_list(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+        # tyro's own lists are separated by spaces, which no sweep can pass
+        if typing.get_origin(info.type) is not tuple:
+            return None
+        item = typing.get_args(info.type)[0]
+        one = "|".join(typing.get_args(item)) if typing.get_origin(item) is Literal else item.__name__.upper()
+        return tyro.constructors.PrimitiveConstructorSpec(
+            nargs=1,
+            metavar=f"{one},...",
+            instance_from_str=lambda texts: coerce("", info.type, texts[0]),
+            is_instance=lambda value: isinstance(value, tuple),
+            str_from_instance=lambda value: [",".join(map(str, value)) or "none"],
+        )
+
     try:
-        tyro.cli(cls, args=["--help"], prog=prog, config=(tyro.conf.FlagConversionOff,))
-    except SystemExit:
+        tyro.cli(cls, args=["--help"], prog=prog, registry=registry, config=(tyro.conf.FlagConversionOff,))
+    except (SystemExit, BrokenPipeError):  # shown; or cut short by `| head`
         pass

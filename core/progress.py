@@ -1,4 +1,7 @@
-"""What a person sees while a run goes on: a tqdm line per stage, or plain lines when output is no terminal."""
+"""What a person sees while a run goes on: a tqdm line per stage on a terminal, plain lines in log.txt always.
+
+`main.py` sends the plain lines to the screen too when the screen is no terminal.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class Progress:
         now = time.monotonic()
         if now - self.written >= STATUS_SECONDS or step == self.steps:
             self._status(step)
-        if self.bar is None and (now - self.plain >= PLAIN_SECONDS or step == self.steps):
+        if now - self.plain >= PLAIN_SECONDS or step == self.steps:
             self.plain = now
             rate = (step - self.stage_from) / max(now - self.stage_began, 1e-9)
             left = (self.steps - step) / rate if rate else 0

@@ -1,0 +1,25 @@
+# make demo: install, run a small real experiment, draw its figures.   make test: install, run the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test benchmarks
+
+demo: $(VENV)/.installed
+	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 2
+	PYTHON=$(BIN)/python paper/run_all.sh
+	$(BIN)/python paper/demo_table.py
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest
+
+benchmarks: $(VENV)/.installed
+	$(BIN)/python benchmarks/mask_step.py
+	$(BIN)/python benchmarks/whole_run.py
+
+# The mark is written last, so an interrupted installation is taken up again.
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Sieve needs Python 3.10 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	touch $@

@@ -1,0 +1,19 @@
+"""How decided a mask is: the distribution of keep probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def probability_histogram(scores: Mapping[str, Tensor], bins: int = 500) -> tuple[np.ndarray, np.ndarray]:
+    """Return the histogram of sigmoid(score) over all masked weights.
+
+    Returns:
+        edges [bins + 1] from 0 to 1, counts [bins] int64.
+    """
+    counts = sum(torch.histc(tensor.detach().float().sigmoid().cpu(), bins, 0, 1) for tensor in scores.values())
+    return np.linspace(0, 1, bins + 1), counts.numpy().astype(np.int64)

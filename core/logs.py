@@ -1,0 +1,16 @@
+"""Where a run's words go: all of them to log.txt, and to the screen what a person there needs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+
+def start_log(path: Path, quiet: bool) -> None:
+    """Open log.txt for appending; the screen shows warnings, and progress too when it draws no bars."""
+    file, screen = logging.FileHandler(path), logging.StreamHandler()
+    file.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s"))
+    screen.setLevel(logging.WARNING if quiet or sys.stderr.isatty() else logging.INFO)
+    logging.basicConfig(level=logging.WARNING, handlers=[file, screen], format="%(message)s", force=True)
+    logging.getLogger("sieve").setLevel(logging.INFO)

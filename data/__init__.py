@@ -1,0 +1,1 @@
+"""Floor 2: datasets as tensors on the device."""

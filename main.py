@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Run one experiment: parse its options, build its task, run its stages. `--task=X --help` shows X's options."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+
+from core import exit as code
+from core.errors import SieveError
+from core.logs import start_log
+from core.options import print_help, read_arguments
+from core.store import Run
+from tasks.options import OPTIONS, options_class, resolve
+
+log = logging.getLogger("sieve")
+
+
+def main(arguments: list[str]) -> int:
+    """Run the experiment the arguments describe and return the exit code."""
+    try:
+        values = read_arguments(arguments)
+        if "help" in values or "h" in values or not values:
+            return show_help(values)
+        options = resolve(values)
+        run = Run.create(options)
+    except SieveError as error:
+        print(f"main.py: {error}", file=sys.stderr)
+        return code.BAD_INPUT
+    with run.locked() as mine:
+        if not mine:
+            print(f"main.py: {run.folder} is being run by another process", file=sys.stderr)
+            return code.BUSY
+        if run.state == "done":
+            print(f"already done: {run.folder}")
+            return code.DONE
+        start_log(run.path("log.txt"), options.run.quiet)
+        return execute(run, options)
+
+
+def execute(run: Run, options: object) -> int:
+    """Build the task, run its stages, and record how it ended."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    import torch
+
+    from core.fit import Stopped, fit
+    from core.trackers import Mirrors
+    from tasks import TASKS
+
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    log.info("%s %s in %s", run.task, run.signature, run.folder)
+    mirrors = Mirrors(() if options.log == "none" else (options.log,), run)
+    try:
+        task = TASKS[options.task](options, run, mirrors)
+        fit(task, run, options.seed, options.run, mirrors)
+        run.write_status("done")
+        log.info("done: %s", run.folder)
+        return code.DONE
+    except Stopped as signal:
+        run.write_status("stopped")
+        log.warning("stopped by %s; start it again to go on", signal)
+        return code.RESUME
+    except SieveError as error:
+        run.write_status("failed", error=str(error))
+        log.error("%s", error)
+        return code.BAD_INPUT
+    except BaseException as error:
+        run.write_status("failed", error=f"{type(error).__name__}: {error}")
+        log.error("%s", traceback.format_exc())
+        return code.FAILED
+    finally:
+        mirrors.close()
+
+
+def show_help(values: dict[str, str]) -> int:
+    """Print the options of a task, or the tasks."""
+    if "task" in values:
+        print_help(options_class(values["task"], values.get("mask.method", "gumbel")), f"main.py --task={values['task']}")
+        return code.DONE
+    print(__doc__, f"usage: main.py --task=TASK [--option=value ...]\ntasks: {', '.join(OPTIONS)}", sep="\n\n")
+    return code.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

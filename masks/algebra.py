@@ -1,0 +1,153 @@
+"""Masks: which weights a subnetwork uses, as named boolean tensors with set algebra."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import MaskError
+from core.files import write_atomic
+from core.registry import nearest
+
+
+class Masks(Mapping[str, Tensor]):
+    """An immutable mapping from parameter name to a boolean tensor of the parameter's shape.
+
+    `a & b`, `a | b`, `a - b` and `~a` act entry by entry and need the same names and shapes on both sides.
+
+    Args:
+        tensors: name -> bool tensor.
+
+    Raises:
+        MaskError: an entry is not boolean.
+    """
+
+    def __init__(self, tensors: Mapping[str, Tensor]):
+        for name, tensor in tensors.items():
+            if tensor.dtype != torch.bool:
+                raise MaskError(f"mask {name!r} is {tensor.dtype}; masks are torch.bool")
+        self._tensors = dict(tensors)
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            raise MaskError(f"no mask for {name!r}; there are: {', '.join(self)}{nearest(name, self)}")
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"Masks({len(self)} tensors, {self.count()} of {self.size()} weights kept)"
+
+    def __and__(self, other: Masks) -> Masks:
+        return self._with(other, torch.logical_and)
+
+    def __or__(self, other: Masks) -> Masks:
+        return self._with(other, torch.logical_or)
+
+    def __sub__(self, other: Masks) -> Masks:
+        return self._with(other, lambda a, b: a & ~b)
+
+    def __invert__(self) -> Masks:
+        return Masks({name: ~mask for name, mask in self.items()})
+
+    def _with(self, other: Masks, operation: Callable[[Tensor, Tensor], Tensor]) -> Masks:
+        other.check_fits({name: mask.shape for name, mask in self.items()})
+        return Masks({name: operation(mask, other[name]) for name, mask in self.items()})
+
+    def check_fits(self, shapes: Mapping[str, torch.Size]) -> None:
+        """Raise MaskError unless these masks are exactly for tensors of these names and shapes."""
+        for name in sorted(set(shapes) ^ set(self)):
+            side = "lack" if name in shapes else "have an extra"
+            raise MaskError(f"these masks {side} {name!r}{nearest(name, self if name in shapes else shapes)}")
+        for name, mask in self.items():
+            if mask.shape != shapes[name]:
+                raise MaskError(
+                    f"mask {name!r} has shape {tuple(mask.shape)}; the weight has shape {tuple(shapes[name])}"
+                )
+
+    def only(self, names: set[str]) -> Masks:
+        """Return the masks of these parameters."""
+        return Masks({name: mask for name, mask in self.items() if name in names})
+
+    def count(self) -> int:
+        """Return how many weights are kept."""
+        return sum(int(mask.sum()) for mask in self.values())
+
+    def size(self) -> int:
+        """Return how many weights there are, kept or not."""
+        return sum(mask.numel() for mask in self.values())
+
+    def density(self) -> float:
+        """Return the fraction of weights kept (0 when there are none)."""
+        return self.count() / max(1, self.size())
+
+    def iou(self, other: Masks) -> float:
+        """Return intersection over union, 0 when both are empty."""
+        return (self & other).count() / max(1, (self | other).count())
+
+    def io_min(self, other: Masks) -> float:
+        """Return intersection over the smaller of the two: 1 when one contains the other."""
+        return (self & other).count() / max(1, min(self.count(), other.count()))
+
+    def random(self, rng: torch.Generator) -> Masks:
+        """Return random masks that keep the same number of weights in every tensor.
+
+        Args:
+            rng: a CPU generator, e.g. `stream(seed, "control", ...)`.
+        """
+        drawn = {}
+        for name, mask in self.items():
+            flat = torch.zeros(mask.numel(), dtype=torch.bool)
+            flat[torch.randperm(mask.numel(), generator=rng)[: int(mask.sum())]] = True
+            drawn[name] = flat.view(mask.shape).to(mask.device)
+        return Masks(drawn)
+
+    def packed(self) -> dict[str, Tensor]:
+        """Return the masks as packed bits with their shapes: name -> uint8 [ceil(n / 8)], "name|shape" -> int64."""
+        tensors = {}
+        for name, mask in self.items():
+            tensors[name] = torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
+            tensors[f"{name}|shape"] = torch.tensor(mask.shape, dtype=torch.int64)
+        return tensors
+
+    @classmethod
+    def unpacked(cls, tensors: Mapping[str, Tensor], device: torch.device | str = "cpu") -> Masks:
+        """Return the masks that `packed` wrote."""
+        masks = {}
+        for name in tensors:
+            if not name.endswith("|shape"):
+                shape = tuple(tensors[f"{name}|shape"].tolist())
+                bits = np.unpackbits(tensors[name].cpu().numpy(), count=int(np.prod(shape, dtype=np.int64)))
+                masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape)).to(device)
+        return cls(masks)
+
+    def save(self, path: Path) -> None:
+        """Write an .npz of packed bits, atomically: an eighth of a byte per weight."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **{name: tensor.numpy() for name, tensor in self.packed().items()})
+        write_atomic(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> Masks:
+        """Read what `save` wrote.
+
+        Raises:
+            MaskError: the file is missing or is not a mask file.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls.unpacked({name: torch.from_numpy(file[name]) for name in file.files}, device)
+        except FileNotFoundError:
+            there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
+            raise MaskError(f"no mask file {path}; masks there: {there}") from None
+        except (OSError, ValueError, KeyError) as error:
+            raise MaskError(f"{path} is not a mask file: {str(error).splitlines()[0]}") from None

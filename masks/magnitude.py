@@ -1,0 +1,50 @@
+"""Magnitude pruning: the control that looks only at the size of the trained weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.errors import OptionError
+from masks.method import Method
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Magnitude(Method):
+    """Keep the `keep` fraction of each tensor with the largest |weight|; nothing is learned.
+
+    The scores are the weights' magnitudes; they get no gradient.
+
+    Args:
+        keep: fraction of each tensor that is kept, in (0, 1].
+
+    Source: Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks",
+    NeurIPS 2015, section 3, per layer and in one shot.
+    """
+
+    keep: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.keep <= 1:
+            raise OptionError(f"mask.keep={self.keep} is outside (0, 1]: it is the fraction of weights kept")
+
+    def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
+        return weight.detach().abs().clone()
+
+    def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
+        mask = self.hard(scores).to(scores.dtype)
+        return (mask + 0 * scores).expand(k, *scores.shape)
+
+    def hard(self, scores: Tensor) -> Tensor:
+        kept = max(1, round(self.keep * scores.numel()))
+        flat = scores.detach().flatten()
+        mask = flat.new_zeros(flat.shape, dtype=bool)
+        mask[flat.topk(kept).indices] = True
+        return mask.view(scores.shape)
+
+    def penalty(self, scores: Tensor) -> Tensor:
+        return scores.sum() * 0

@@ -1,0 +1,45 @@
+"""The contract of a mask method: how real-valued scores become the K masks of a forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # options are read without torch
+    import torch
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Method:
+    """A family of pure functions; a method's fields are its options (`mask.<field>`).
+
+    All shapes below: `weight` and `scores` [...]; K samples are stacked in front.
+    """
+
+    def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
+        """Return the first scores of a weight: `start` everywhere, unless the method has its own rule."""
+        return weight.detach().new_full(weight.shape, start)
+
+    def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
+        """Return K masks [k, ...] of 0 and 1 as numbers, differentiable with respect to the scores.
+
+        The noise is a function of (seed, k, entry) only.
+        """
+        raise NotImplementedError
+
+    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+        """Return `weight * sample(scores, k, seed)` [k, ...]; a method may have a faster way to the same."""
+        return weight * self.sample(scores, k, seed)
+
+    def hard(self, scores: Tensor) -> Tensor:
+        """Return the deterministic mask [...] as booleans."""
+        raise NotImplementedError
+
+    def penalty(self, scores: Tensor) -> Tensor:
+        """Return the scalar that `mask.penalty` multiplies: it falls as fewer weights are kept."""
+        raise NotImplementedError
+
+    def at(self, progress: float) -> Method:
+        """Return the method at this fraction (0 to 1) of the stage; annealed methods change with it."""
+        return self

@@ -1,0 +1,154 @@
+"""MaskedModel: a network and its subnets. It runs the network through masks and never changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from core.errors import MaskError
+from core.registry import nearest
+from core.rng import stream
+from masks.algebra import Masks
+from masks.batching import forward
+from masks.method import Method
+
+
+class Rows(Protocol):
+    """The masks of one forward pass; see masks/rows.py."""
+
+    k: int | None
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return the weights to run on, with a leading K axis when `k` is not None."""
+
+
+class MaskedModel:
+    """A network with any number of named subnets.
+
+    Weights get a gradient only where their `requires_grad` says so; freeze the network to train masks alone.
+
+    Args:
+        model: any nn.Module whose inputs and outputs have the batch as axis 0.
+        method: how scores become masks.
+        names: the masked parameters (see `masks.select.maskable`).
+        how: "auto", "layers", "vmap" or "loop": how K masks run at once (masks/batching.py).
+
+    Raises:
+        MaskError: a name is no parameter of the model.
+    """
+
+    def __init__(self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto"):
+        parameters = dict(model.named_parameters())
+        for name in names:
+            if name not in parameters:
+                raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
+        self.model, self.method, self.how = model, method, how
+        self.weights: dict[str, nn.Parameter] = {name: parameters[name] for name in names}
+        self.shapes = {name: weight.shape for name, weight in self.weights.items()}
+        self._scores: dict[str, dict[str, Tensor]] = {}
+        self._masks: dict[str, Masks] = {}
+
+    def __call__(self, x: Any, rows: Rows | None = None, *inputs: Any, **keywords: Any) -> Any:
+        """Run the network: dense, or on the weights that `rows` gives.
+
+        Args:
+            x: the first input, [B, ...].
+            rows: the masks of this pass; None for the network as it is.
+            *inputs, **keywords: further inputs of the network.
+
+        Returns:
+            The network's output, [B, ...].
+        """
+        if rows is None:
+            return self.model(x, *inputs, **keywords)
+        return forward(self.model, rows.weights(self), rows.k, x, *inputs, how=self.how, **keywords)
+
+    @property
+    def subnets(self) -> list[str]:
+        """Names of all subnets, in the order they came."""
+        return list(dict.fromkeys([*self._masks, *self._scores]))
+
+    def learn(self, subnet: str, start: float, seed: int) -> dict[str, Tensor]:
+        """Return the scores of a subnet by parameter name, new ones unless there are some already.
+
+        Args:
+            subnet: its name.
+            start: first value of every score, where the method uses it.
+            seed: for methods whose first scores are random.
+        """
+        if subnet not in self._scores:
+            self._scores[subnet] = {
+                name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name)).requires_grad_()
+                for name, weight in self.weights.items()
+            }
+        return self._scores[subnet]
+
+    def settle(self, subnet: str) -> Masks:
+        """End the learning of a subnet: keep its deterministic masks, drop its scores, return the masks."""
+        masks = self.masks(subnet)
+        self._scores.pop(subnet, None)
+        self._masks[subnet] = masks
+        return masks
+
+    def give(self, subnet: str, masks: Masks) -> None:
+        """Add a subnet from elsewhere.
+
+        Raises:
+            MaskError: the masks are for other tensors.
+        """
+        masks.check_fits(self.shapes)
+        self._masks[subnet] = masks
+
+    def scores(self, subnet: str) -> dict[str, Tensor]:
+        """Return the scores of a subnet that is being learned."""
+        if subnet not in self._scores:
+            raise MaskError(self._unknown(subnet, self._scores, "is being learned"))
+        return self._scores[subnet]
+
+    def masks(self, subnet: str) -> Masks:
+        """Return the deterministic masks of a subnet."""
+        if subnet in self._scores:
+            scores = self._scores[subnet]
+            return Masks({name: self.method.hard(tensor.detach()) for name, tensor in scores.items()})
+        if subnet in self._masks:
+            return self._masks[subnet]
+        raise MaskError(self._unknown(subnet, self.subnets, "exists"))
+
+    def penalty(self, subnet: str) -> Tensor:
+        """Return the method's penalty, summed over the masked parameters (a scalar)."""
+        return sum(self.method.penalty(tensor) for tensor in self.scores(subnet).values())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights, buffers, scores and masks as plain tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "scores": {
+                subnet: {name: tensor.detach() for name, tensor in scores.items()}
+                for subnet, scores in self._scores.items()
+            },
+            "masks": {subnet: masks.packed() for subnet, masks in self._masks.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.model.load_state_dict(state["model"])
+        device = next(iter(self.weights.values())).device
+        self._scores = {
+            subnet: {name: tensor.to(device).clone().requires_grad_() for name, tensor in scores.items()}
+            for subnet, scores in state["scores"].items()
+        }
+        self._masks = {subnet: Masks.unpacked(bits, device) for subnet, bits in state["masks"].items()}
+
+    @staticmethod
+    def _unknown(subnet: str, known: Any, what: str) -> str:
+        return f"no subnet {subnet!r} {what}; there are: {', '.join(known) or 'none'}{nearest(subnet, known)}"
+
+
+def freeze(model: nn.Module) -> nn.Module:
+    """Take every parameter out of training: eval mode, and no gradients computed for it."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+        parameter.grad = None
+    return model.eval()

@@ -1,0 +1,66 @@
+"""The options of mask training, and the table of mask methods. Read without torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, make_dataclass
+from functools import lru_cache
+
+from core.options import leaves
+from core.registry import Registry
+
+METHODS = Registry(
+    "mask method",
+    {
+        "gumbel": "masks.gumbel:Gumbel",
+        "threshold": "masks.threshold:Threshold",
+        "magnitude": "masks.magnitude:Magnitude",
+    },
+)
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """Training of the masks; a method adds its own options to these."""
+
+    method: str = "gumbel"
+    """How scores become masks: gumbel, threshold, magnitude. Decides which further mask.* options there are."""
+    steps: int = 20_000
+    """Number of optimiser steps for each mask."""
+    samples: int = 4
+    """K: masks drawn for each step; chunk i of the batch goes through mask i."""
+    batch_size: int | None = None
+    """Examples per step; none: train.batch_size. A multiple of mask.samples."""
+    lr: float = 1e-2
+    """Learning rate of Adam on the scores."""
+    init: float = 2.0
+    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight."""
+    penalty: float = 1e-4
+    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly."""
+    bias: bool = True
+    """Mask biases too."""
+    include: tuple[str, ...] = ("*",)
+    """Parameters to mask, by dotted name; * and ? are wild."""
+    exclude: tuple[str, ...] = ("*embedding*",)
+    """Parameters never masked."""
+
+
+@lru_cache
+def mask_options(method: str) -> type[MaskOptions]:
+    """Return the options dataclass of a method: the shared options, then the method's own.
+
+    Raises:
+        OptionError: no such method.
+    """
+    cls = METHODS[method]
+    own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
+    documented = {"__doc__": cls.__doc__}  # `--help` reads the new fields' meaning from the method's docstring
+    return make_dataclass(f"{cls.__name__}Options", own, bases=(MaskOptions,), frozen=True, namespace=documented)
+
+
+def method_of(options: MaskOptions) -> object:
+    """Return the method with the values chosen in the options."""
+    cls = METHODS[options.method]
+    return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})

@@ -1,0 +1,128 @@
+"""Rows: the masks of one forward pass, given as an argument. Each class says which weights the network runs on.
+
+    masked(x)                                     the dense network
+    masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
+    masked(x, Hard("add"))                        the deterministic mask
+    masked(x, Given(~masks))                      any Masks
+    masked(x, Select(["t1", "t2"]))               chunk i through subnet i
+    masked(x, Mix(["t1", "t2"], alphas))          superposition: W * sum_i alpha_i M_i
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from core.errors import MaskError
+from core.rng import key
+from masks.algebra import Masks
+
+if TYPE_CHECKING:
+    from masks.model import MaskedModel
+
+
+@dataclass(frozen=True)
+class Sample:
+    """K draws of a subnet that is being learned.
+
+    Args:
+        subnet: its name.
+        k: number of draws; the batch must be a multiple of it.
+        seed: the draws are a function of it; use a new one at every step.
+    """
+
+    subnet: str
+    k: int
+    seed: int
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return name -> W * R [K, *weight.shape]."""
+        scores = masked.scores(self.subnet)
+        product = masked.method.product
+        return {
+            name: product(weight, scores[name], self.k, key(self.seed, name))
+            for name, weight in masked.weights.items()
+        }
+
+
+@dataclass(frozen=True)
+class Hard:
+    """The deterministic mask of a subnet."""
+
+    subnet: str
+    k = None
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return name -> W * M [*weight.shape]."""
+        return Given(masked.masks(self.subnet)).weights(masked)
+
+
+@dataclass(frozen=True)
+class Given:
+    """Any masks: an inverse, a union, random ones of the same size. They must fit the masked parameters."""
+
+    masks: Masks
+    k = None
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return name -> W * M [*weight.shape]."""
+        self.masks.check_fits(masked.shapes)
+        return {name: weight * self.masks[name] for name, weight in masked.weights.items()}
+
+
+@dataclass(frozen=True)
+class Select:
+    """Several subnets side by side: chunk i of the batch goes through subnet i.
+
+    Args:
+        subnets: their names.
+        seed: None: the deterministic masks; a number: one draw of each, for training them in one pass.
+    """
+
+    subnets: Sequence[str]
+    seed: int | None = None
+
+    @property
+    def k(self) -> int:
+        """The number of chunks."""
+        return len(self.subnets)
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return name -> W * M_i [K, *weight.shape]."""
+        if self.seed is None:
+            each = [Hard(subnet).weights(masked) for subnet in self.subnets]
+            return {name: torch.stack([one[name] for one in each]) for name in masked.weights}
+        each = [Sample(subnet, 1, key(self.seed, subnet)).weights(masked) for subnet in self.subnets]
+        return {name: torch.cat([one[name] for one in each]) for name in masked.weights}
+
+
+@dataclass(frozen=True)
+class Mix:
+    """A superposition of subnets: one network with the weights W * sum_i alpha_i M_i.
+
+    Args:
+        subnets: their names.
+        alphas: [number of subnets], may need a gradient.
+    """
+
+    subnets: Sequence[str]
+    alphas: Tensor
+    k = None
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        """Return name -> mixed weight [*weight.shape].
+
+        Raises:
+            MaskError: as many alphas as subnets are needed.
+        """
+        if len(self.alphas) != len(self.subnets):
+            raise MaskError(f"{len(self.subnets)} subnets need as many alphas, got {len(self.alphas)}")
+        each = [masked.masks(subnet) for subnet in self.subnets]
+        return {
+            name: weight * sum(alpha * masks[name] for alpha, masks in zip(self.alphas, each, strict=True))
+            for name, weight in masked.weights.items()
+        }

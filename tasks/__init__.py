@@ -1,0 +1,14 @@
+"""Floor 4: one file per task: data, model, stages. `TASKS` finds them by name."""
+
+from core.registry import Registry
+
+TASKS = Registry(
+    "task",
+    {
+        "tuple": "tasks.tuple:Tuple",
+        "tuple_ff": "tasks.tuple:TupleFeedForward",
+        "tuple_ff_copyweight": "tasks.tuple:TupleCopiedWeights",
+        "addmul": "tasks.addmul:AddMul",
+        "addmul_ff": "tasks.addmul:AddMulFeedForward",
+    },
+)

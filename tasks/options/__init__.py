@@ -1,0 +1,72 @@
+"""What can be chosen in each task. Read without torch, so that help and sweep listings are quick."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import make_dataclass
+from functools import lru_cache
+from typing import Any
+
+from core.errors import BatchError, OptionError
+from core.options import build
+from core.registry import Registry
+from masks.options import MaskOptions, mask_options
+
+OPTIONS = Registry(
+    "task",
+    {
+        "tuple": "tasks.options.arithmetic:TupleOptions",
+        "tuple_ff": "tasks.options.arithmetic:TupleFeedForwardOptions",
+        "tuple_ff_copyweight": "tasks.options.arithmetic:TupleFeedForwardOptions",
+        "addmul": "tasks.options.arithmetic:AddMulOptions",
+        "addmul_ff": "tasks.options.arithmetic:AddMulFeedForwardOptions",
+    },
+)
+
+
+def resolve(values: Mapping[str, Any]) -> Any:
+    """Return the checked options of a run from dotted names.
+
+    Args:
+        values: at least `task`; texts from a command line or values from a sweep file.
+
+    Raises:
+        OptionError: no task, an unknown task, method, option or value.
+        BatchError: the mask batch is not a multiple of `mask.samples`.
+    """
+    if "task" not in values:
+        raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
+    options = build(options_class(str(values["task"]), str(values.get("mask.method", "gumbel"))), values)
+    check_batch(options)
+    return options
+
+
+@lru_cache
+def options_class(task: str, method: str = "gumbel") -> type:
+    """Return the options dataclass of a task whose masks are learned by `method`.
+
+    Raises:
+        OptionError: no such task or method.
+    """
+    cls = OPTIONS[task]
+    if not any(field.name == "mask" for field in dataclasses.fields(cls)):
+        return cls
+    mask = mask_options(method)
+    return make_dataclass(cls.__name__, [("mask", mask, dataclasses.field(default=mask()))], bases=(cls,), frozen=True)
+
+
+def check_batch(options: Any) -> None:
+    """Raise BatchError unless the mask batch splits evenly into `mask.samples` chunks."""
+    if not isinstance(getattr(options, "mask", None), MaskOptions):
+        return
+    name = "train.batch_size" if options.mask.batch_size is None else "mask.batch_size"
+    batch, k = options.mask.batch_size or options.train.batch_size, options.mask.samples
+    if k < 1 or batch % k:
+        below, above = batch // max(k, 1) * max(k, 1), -(-batch // max(k, 1)) * max(k, 1)
+        raise BatchError(
+            f"{name}={batch} is not divisible by mask.samples={k}; the nearest that are: "
+            + " and ".join(str(n) for n in (below, above) if n > 0)
+        )
+
+

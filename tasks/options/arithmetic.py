@@ -1,0 +1,92 @@
+"""Options of the arithmetic tasks: double addition (tuple*) and addition or multiplication (addmul*)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.options import RunOptions, TrainOptions
+from masks.options import MaskOptions, mask_options
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The generated examples."""
+
+    train_size: int = 1_000_000
+    """Training examples, generated once."""
+    eval_size: int = 10_000
+    """Examples in valid, and in test."""
+    seen_size: int = 2_000
+    """Examples in seen, a fixed part of the training set."""
+    split: Literal["unseen", "seen"] = "unseen"
+    """unseen: valid and test hold operand pairs that training never saw; seen: the original program's way."""
+    held_out: float = 0.1
+    """Fraction of the operand pairs in valid, and again in test, when split is unseen."""
+
+
+@dataclass(frozen=True)
+class ArithmeticOptions:
+    """What all arithmetic tasks share."""
+
+    task: str = ""
+    """Name of the task."""
+    seed: int = 0
+    """Seed of every named random stream of the run."""
+    log: Literal["tb", "none"] = "tb"
+    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder) or none."""
+    n_digits: int = 2
+    """Decimal digits of every number, 1 to 4; results are taken modulo 10^n_digits."""
+    data: DataOptions = field(default_factory=DataOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    mask: MaskOptions = field(default_factory=mask_options("gumbel"))
+    run: RunOptions = field(default_factory=RunOptions)
+    inverse_io: tuple[Literal["none", "control", "ones"], ...] = ("none", "control", "ones")
+    """Inverse-mask tests: what the input and output layers get instead of the inverse: none (the inverse too),
+    control (the whole task's mask) or ones (no mask)."""
+
+
+@dataclass(frozen=True)
+class _FeedForward(ArithmeticOptions):
+    layer_sizes: tuple[int, ...] = (800, 800, 800, 800)
+    """Widths of the hidden layers."""
+
+
+@dataclass(frozen=True)
+class _Recurrent(ArithmeticOptions):
+    state_size: int = 256
+    """Width of each LSTM layer."""
+    n_layers: int = 2
+    """Number of LSTM layers."""
+
+
+@dataclass(frozen=True)
+class TupleOrder:
+    """How the two additions share the recurrent network."""
+
+    mode: Literal["together", "only_one", "same_output", "same_input", "same_io", "only_one_io"] = "together"
+    """When each pair is shown and where its sum is read; see docs/modules.md."""
+    delay: int = 0
+    """Training steps on pair 1 alone before pair 2 joins."""
+
+
+@dataclass(frozen=True)
+class TupleOptions(_Recurrent):
+    """Double addition in an LSTM."""
+
+    tuple: TupleOrder = field(default_factory=TupleOrder)
+
+
+@dataclass(frozen=True)
+class TupleFeedForwardOptions(_FeedForward):
+    """Double addition in a feed-forward network."""
+
+
+@dataclass(frozen=True)
+class AddMulOptions(_Recurrent):
+    """Addition or multiplication, chosen by an input, in an LSTM."""
+
+
+@dataclass(frozen=True)
+class AddMulFeedForwardOptions(_FeedForward):
+    """Addition or multiplication, chosen by an input, in a feed-forward network."""

@@ -1,0 +1,48 @@
+"""What every task is: options, data and a masked model, and the stages that `core.fit` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from core.fit import Stage
+from core.store import Run
+from core.trackers import Mirrors
+from masks.model import MaskedModel
+
+
+class Task:
+    """Base of all tasks. A task sets `masked` in its constructor and yields stages.
+
+    Args:
+        options: the task's options dataclass.
+        run: where results are written.
+        mirrors: trackers that show them too.
+    """
+
+    masked: MaskedModel
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+        self.options, self.run, self.mirrors = options, run, mirrors
+        self.device = pick_device(options.run.device)
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the stages in order; see `core.fit.Trainable`."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that training changes."""
+        return self.masked.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.masked.load_state_dict(state)
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is cuda where there is one, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

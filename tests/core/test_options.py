@@ -1,0 +1,101 @@
+"""Every spelling a command line or a sweep file may use, the errors people see, and the pinned signatures."""
+
+import pytest
+
+from core.errors import BatchError, OptionError
+from core.options import build, changed, coerce, flatten, leaves, read_arguments, signature
+from tasks.options import OPTIONS, options_class, resolve
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        (int, "2e4", 20000), (int, 3, 3), (float, "1e-2", 0.01), (float, 1, 1.0),
+        (bool, "1", True), (bool, "false", False), (bool, 0, False), (bool, True, True),
+        (int | None, "none", None), (int | None, "Null", None), (int | None, None, None), (float | None, "0.5", 0.5),
+        (tuple[int, ...], "800,800,64", (800, 800, 64)), (tuple[int, ...], [1, 2], (1, 2)),
+        (tuple[int, ...], 5, (5,)), (tuple[int, ...], "[1, 2]", (1, 2)), (tuple[str, ...], "", ()),
+        (str, 12, "12"),
+    ],
+)
+def test_values(kind, given, expected):
+    value = coerce("x", kind, given)
+    assert value == expected and type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
+        ({"task": "tupel_ff"}, "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
+         "addmul_ff; did you mean 'tuple_ff'?"),
+        ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
+        ({"task": "tuple", "tuple.mode": "togetter"}, "tuple.mode=togetter is not one of together, only_one, "
+         "same_output, same_input, same_io, only_one_io; did you mean 'together'?"),
+        ({"task": "tuple_ff", "tuple.mode": "together"}, "unknown option 'tuple.mode'"),
+        ({"task": "tuple", "train.steps": "many"}, "train.steps=many is not a whole number"),
+        ({"task": "tuple", "train.steps": 1.5}, "train.steps=1.5 is not a whole number"),
+        ({"task": "tuple", "train.steps": True}, "train.steps=True is not a whole number"),
+        ({"task": "tuple", "train.lr": "fast"}, "train.lr=fast is not a number"),
+        ({"task": "tuple", "mask.bias": "maybe"}, "mask.bias=maybe is not a boolean (true, false, 1, 0)"),
+        ({"task": "tuple", "mask_lr": 1}, "unknown option 'mask_lr'; here it is mask.lr"),
+        ({"task": "tuple", "stop_after": 1}, "unknown option 'stop_after'; here it is train.steps"),
+        ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
+         "magnitude; did you mean 'gumbel'?"),
+        ({"task": "tuple", "mask.method": "magnitude", "mask.temperature": 1}, "unknown option 'mask.temperature'"),
+    ],
+)
+def test_errors_say_what_is_allowed(values, text):
+    with pytest.raises(OptionError) as error:
+        resolve(values)
+    assert str(error.value).startswith(text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_batch_that_does_not_split_names_the_nearest_that_do():
+    with pytest.raises(BatchError, match="mask.batch_size=30 is not divisible by mask.samples=8; .*: 24 and 32"):
+        resolve({"task": "tuple", "mask.samples": 8, "mask.batch_size": 30})
+
+
+def test_command_lines():
+    line = ["--task=tuple_ff", "--train.steps", "20", "-seed", "3", "--grad-clip=-1", "--flag", "--_wandb={}"]
+    assert read_arguments(line) == {
+        "task": "tuple_ff", "train.steps": "20", "seed": "3", "grad_clip": "-1", "flag": "true"
+    }
+    with pytest.raises(OptionError, match="'tuple_ff' is not an option"):
+        read_arguments(["tuple_ff"])
+
+
+# Adding an option must rename no run. If this test fails, results on people's disks are orphaned.
+PINNED = {
+    "tuple": "69babc590e", "tuple_ff": "14f3df7520", "tuple_ff_copyweight": "16a3ca484c", "addmul": "b866017ee7", "addmul_ff": "c8c72afacd",
+}
+
+
+@pytest.mark.parametrize("task", PINNED)
+def test_signatures_are_pinned(task):
+    assert signature(resolve({"task": task})) == PINNED[task]
+
+
+def test_a_signature_with_values_is_pinned():
+    options = resolve({"task": "tuple_ff", "seed": 3, "layer_sizes": "64,64", "mask.lr": "3e-2", "inverse_io": "ones"})
+    assert changed(options) == {
+        "task": "tuple_ff", "seed": 3, "layer_sizes": (64, 64), "mask.lr": 0.03, "inverse_io": ("ones",)
+    }
+    assert signature(options) == "b36b02fdce"
+
+
+def test_what_cannot_change_a_result_does_not_change_the_signature():
+    plain = signature(resolve({"task": "tuple"}))
+    assert plain == signature(resolve({"task": "tuple", "run.dir": "x", "run.device": "cpu", "log": "none"}))
+    assert plain == signature(resolve({"task": "tuple", "train.steps": "20000"})), "a default given is no change"
+    assert plain != signature(resolve({"task": "tuple", "train.steps": "20001"}))
+    assert plain != signature(resolve({"task": "tuple", "mask.method": "threshold"}))
+
+
+@pytest.mark.parametrize("task", OPTIONS)
+@pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude"])
+def test_options_survive_flattening(task, method):
+    options = resolve({"task": task, "mask.method": method, "seed": 5})
+    assert build(options_class(task, method), flatten(options)) == options
+    assert set(flatten(options)) == set(leaves(type(options)))
