@@ -24,6 +24,14 @@ Options = TypeVar("Options")
 OUTSIDE_SIGNATURE = ("run.", "log")
 
 
+def require(options: Any, group: str, **least: float) -> None:
+    """Raise OptionError unless each named field is None or at least the given number."""
+    for name, minimum in least.items():
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise OptionError(f"{group}{name}={value} is too small; it must be at least {minimum}")
+
+
 @dataclass(frozen=True)
 class TrainOptions:
     """Training of the network's weights."""
@@ -49,6 +57,12 @@ class TrainOptions:
     eval_batch_size: int | None = None
     """Examples per forward pass of a validation; none: 8192."""
 
+    def __post_init__(self) -> None:
+        require(
+            self, "train.", steps=1, batch_size=1, lr=0, weight_decay=0, warmup=0, grad_clip=0, eval_every=1,
+            eval_batch_size=1,
+        )
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -68,6 +82,9 @@ class RunOptions:
     """Keep the trained weights and every subnet's scores in arrays/, for other programs and later analyses."""
     quiet: bool = False
     """No progress lines on the terminal; log.txt has them all the same."""
+
+    def __post_init__(self) -> None:
+        require(self, "run.", checkpoint_every=1)
 
 
 class Leaf(NamedTuple):

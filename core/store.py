@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from core.errors import StoreError
-from core.files import write_atomic, write_json
+from core.files import TEMPORARY, write_atomic, write_json
 from core.options import flatten, signature
 
 if TYPE_CHECKING:
@@ -152,7 +152,10 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the run while the block runs; gives False when another process holds it."""
+        """Hold the run while the block runs; gives False when another process holds it.
+
+        What a killed process left half-written is removed.
+        """
         from filelock import FileLock, Timeout
 
         lock = FileLock(self.path("lock"))
@@ -162,6 +165,8 @@ class Run:
             yield False
             return
         try:
+            for path in self.folder.rglob(f".*{TEMPORARY}"):
+                path.unlink()
             yield True
         finally:
             lock.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -149,5 +150,5 @@ class Masks(Mapping[str, Tensor]):
         except FileNotFoundError:
             there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
             raise MaskError(f"no mask file {path}; masks there: {there}") from None
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise MaskError(f"{path} is not a mask file: {str(error).splitlines()[0]}") from None

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, make_dataclass
 from functools import lru_cache
 
-from core.options import leaves
+from core.options import leaves, require
 from core.registry import Registry
 
 METHODS = Registry(
@@ -45,6 +45,9 @@ class MaskOptions:
     """Parameters to mask, by dotted name; * and ? are wild."""
     exclude: tuple[str, ...] = ("*embedding*",)
     """Parameters never masked."""
+
+    def __post_init__(self) -> None:
+        require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0)
 
 
 @lru_cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.options import RunOptions, TrainOptions
+from core.errors import OptionError
+from core.options import RunOptions, TrainOptions, require
 from masks.options import MaskOptions, mask_options
 
 
@@ -23,6 +24,11 @@ class DataOptions:
     """unseen: valid and test hold operand pairs that training never saw; seen: the original program's way."""
     held_out: float = 0.1
     """Fraction of the operand pairs in valid, and again in test, when split is unseen."""
+
+    def __post_init__(self) -> None:
+        require(self, "data.", train_size=1, eval_size=1, seen_size=1, held_out=0)
+        if self.held_out >= 0.5:
+            raise OptionError(f"data.held_out={self.held_out} leaves nothing to train on; it must be below 0.5")
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class ArithmeticOptions:
     inverse_io: tuple[Literal["none", "control", "ones"], ...] = ("none", "control", "ones")
     """Inverse-mask tests: what the input and output layers get instead of the inverse: none (the inverse too),
     control (the whole task's mask) or ones (no mask)."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_digits <= 4:
+            raise OptionError(f"n_digits={self.n_digits} is not 1, 2, 3 or 4")
 
 
 @dataclass(frozen=True)

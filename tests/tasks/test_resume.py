@@ -1,0 +1,90 @@
+"""Killed at any moment and started again, a run ends with the same bits as one that was never interrupted."""
+
+import random
+import signal
+
+import numpy as np
+import pytest
+
+from core import exit as code
+from core.store import Run
+from tests.tasks import killing
+
+SMALL = [
+    "--task=tuple_ff", "--layer_sizes=16,16", "--data.train_size=2000", "--data.eval_size=100", "--data.seen_size=50",
+    "--train.steps=30", "--train.eval_every=8", "--mask.steps=25", "--train.batch_size=16", "--log=none", "--mask.method=threshold",
+    "--run.checkpoint_every=7", "--run.quiet=true",
+]
+
+
+def arguments(folder, *more):
+    return [*SMALL, f"--run.dir={folder}", *more]
+
+
+def result(folder):
+    """Everything a finished run has to say, in bytes."""
+    (run,) = Run.query(folder)
+    found = {name: run.path(name).read_bytes() for name in ("history.jsonl", "summary.json")}
+    for path in sorted([*run.path("arrays").glob("*"), *run.path("masks").glob("*")]):
+        with np.load(path) as file:
+            found |= {f"{path.name}/{name}": file[name].tobytes() for name in file.files}
+    return found
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    assert killing.run(arguments(folder)) == code.DONE
+    return result(folder)
+
+
+def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
+    moments = random.Random(0)
+    deaths = {kind: 0 for kind in killing.KINDS}
+    attempt = 0
+    while sum(deaths.values()) < 20:
+        attempt += 1
+        folder = tmp_path / str(attempt)
+        while True:
+            kind = min(deaths, key=lambda k: (deaths[k], moments.random()))
+            count = moments.randint(3, 30) if kind == "step" else moments.randint(1, 4)
+            count = 1 if kind == "stage" else count
+            ended = killing.run(arguments(folder), kind, count)
+            if ended == code.DONE:
+                break
+            assert ended == -signal.SIGKILL
+            deaths[kind] += 1
+            if sum(deaths.values()) >= 20 or deaths[kind] > 6:
+                assert killing.run(arguments(folder)) == code.DONE
+                break
+        assert result(folder) == uninterrupted
+    assert min(deaths.values()) >= 3, deaths
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])
+def test_a_signal_saves_at_the_next_step_and_says_resume_me(uninterrupted, tmp_path, number):
+    assert killing.run(arguments(tmp_path), "step", 12, number) == code.RESUME
+    (run,) = Run.query(tmp_path, state=None)
+    assert run.state == "stopped" and "start it again to go on" in run.path("log.txt").read_text()
+    assert [path.name.split("-")[1] for path in run.path("checkpoints").glob("*.pt") if "00000012" in path.name]
+    assert killing.run(arguments(tmp_path)) == code.DONE
+    assert result(tmp_path) == uninterrupted
+    assert "resuming in stage 0 at step 12" in run.path("log.txt").read_text()
+
+
+def test_a_damaged_last_checkpoint_costs_only_time(uninterrupted, tmp_path):
+    killing.run(arguments(tmp_path), "step", 24)
+    (run,) = Run.query(tmp_path, state=None)
+    last = sorted(run.path("checkpoints").glob("*.pt"))[-1]
+    last.write_bytes(last.read_bytes()[:1000])
+    assert killing.run(arguments(tmp_path)) == code.DONE
+    assert result(tmp_path) == uninterrupted
+    assert "is damaged; using the one before it" in run.path("log.txt").read_text()
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    assert killing.run(arguments(tmp_path)) == code.DONE
+    (run,) = Run.query(tmp_path)
+    before = run.path("history.jsonl").stat().st_mtime_ns
+    assert killing.run(arguments(tmp_path)) == code.DONE
+    assert run.path("history.jsonl").stat().st_mtime_ns == before
