@@ -1,0 +1,13 @@
+"""Floor 1: torch's layers, with parameters that may carry a leading axis K (K masks in one forward pass).
+
+Each class is a drop-in twin: same arguments, parameter names, initialisation and state_dict. A new layer
+derives from `Batched`, which is how `masks.ways` knows it.
+"""
+
+from layers.batched import Batched
+from layers.embedding import Embedding
+from layers.linear import Linear
+from layers.lstm import LSTM
+from layers.norm import LayerNorm
+
+__all__ = ["LSTM", "Batched", "Embedding", "LayerNorm", "Linear"]

@@ -1,0 +1,44 @@
+"""`torch.nn.Linear` whose weight and bias may carry a leading axis K."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import BatchError
+from layers.batched import Batched, chunks, samples
+from layers.product import product
+
+
+class Linear(Batched, nn.Linear):
+    """`torch.nn.Linear`, and for K weights one batched product instead of K.
+
+    y[n] = W_k x[n] + b_k, where row n of the batch lies in chunk k. The chunks follow axis 0 whatever the
+    rank of the input, so all time steps of one sequence [T, C] see the same k.
+    """
+
+    def reset_parameters(self, rng: torch.Generator | None = None) -> None:
+        """Draw torch's default initialisation, from `rng` when given and the global generator otherwise."""
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=rng)
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
+            nn.init.uniform_(self.bias, -bound, bound, generator=rng)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [..., in_features] to [..., out_features]; with K weights the input is [B, ..., in_features].
+
+        Raises:
+            BatchError: with K weights, B is no multiple of K or the input has no batch axis.
+        """
+        k = samples(self, (self.weight, 2), (self.bias, 1))
+        if not k:
+            return super().forward(input)
+        if input.dim() < 2:
+            raise BatchError(
+                f"Linear with K={k} weights needs an input [B, ..., {self.in_features}], "
+                f"not {list(input.shape)}"
+            )
+        rows = chunks(input, k).flatten(1, -2)
+        return product(rows, self.weight, self.bias).reshape(*input.shape[:-1], self.out_features)

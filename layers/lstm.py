@@ -1,0 +1,193 @@
+"""`torch.nn.LSTM` whose parameters may carry a leading axis K, with one bias per gate or torch's two."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from core.errors import BatchError, LayerError
+from layers.batched import Batched, chunks, samples
+from layers.product import product
+
+State = tuple[Tensor, Tensor]
+
+
+class LSTM(Batched, nn.LSTM):
+    """`torch.nn.LSTM`: the fused kernel for plain weights, a loop over steps for K weights.
+
+    i, f, g, o = W_ih x + b_ih + W_hh h + b_hh
+    c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')
+
+    Args:
+        *args, **kwargs: those of `torch.nn.LSTM`.
+        recurrent_bias: False leaves out `bias_hh_l*`, so that a gate has one bias, as in most papers; the two
+            of torch are redundant.
+
+    With K weights the input is [B, T, C] (`batch_first=True`) or a PackedSequence of B sequences.
+    """
+
+    recurrent_bias = True  # torch's constructor calls flatten_parameters before ours has set it
+
+    def __init__(self, *args, recurrent_bias: bool = True, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.recurrent_bias = recurrent_bias
+        if self._one_bias:
+            for names in self._all_weights:
+                for name in [n for n in names if n.startswith("bias_hh")]:
+                    names.remove(name)
+                    delattr(self, name)
+            self._flat_weights_names = [name for names in self._all_weights for name in names]
+            self._init_flat_weights()
+
+    def reset_parameters(self, rng: torch.Generator | None = None) -> None:
+        """Draw torch's default initialisation, from `rng` when given and the global generator otherwise."""
+        bound = self.hidden_size**-0.5
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=rng)
+
+    def flatten_parameters(self) -> None:
+        """Lay the weights out as cuDNN wants them, which it only can with both biases."""
+        if not self._one_bias:
+            super().flatten_parameters()
+
+    @property
+    def _one_bias(self) -> bool:
+        return self.bias and not self.recurrent_bias
+
+    def why_not_batched(self) -> str:
+        way_out = "or run it with how='loop'"
+        if self.bidirectional:
+            return f"bidirectional=True has no K-batched form; use one direction {way_out}"
+        if self.proj_size:
+            return f"proj_size={self.proj_size} has no K-batched form; use proj_size=0 {way_out}"
+        return ""
+
+    def forward(self, input: Tensor | PackedSequence, hx: State | None = None):
+        """Run over a batch of sequences.
+
+        Args:
+            input: [T, B, C], [B, T, C] with `batch_first`, [T, C], or a PackedSequence.
+            hx: (h [layers, B, H], c [layers, B, H]) before the first step; zeros when None.
+
+        Returns:
+            (output, (h, c)): the output of every step in the form of the input, and the state of each
+            sequence after its own last step.
+
+        Raises:
+            BatchError: with K weights, B is no multiple of K or the input has no batch axis.
+            LayerError: with K weights, two directions, a projection, or [T, B, C].
+        """
+        axes = {name: 2 if name.startswith("weight") else 1 for name in self._flat_weights_names}
+        k = samples(self, *((getattr(self, name), n) for name, n in axes.items()))
+        return self._batched(input, hx, k) if k else self._dense(input, hx)
+
+    def _dense(self, input: Tensor | PackedSequence, hx: State | None):
+        """Run torch's kernel on the parameters as they are now; the list nn.LSTM keeps may be out of date."""
+        # has_biases asks the kernel for two biases: the one that is left out is zero.
+        weights = []
+        for names in self._all_weights:
+            weights += [getattr(self, name) for name in names]
+            if self._one_bias:
+                at = len(weights) - (1 if self.proj_size else 0)
+                weights.insert(at, torch.zeros_like(weights[at - 1]))
+        settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+
+        if isinstance(input, PackedSequence):
+            data, sizes, order, back = input
+            hx = self._start(data, int(sizes[0])) if hx is None else self.permute_hidden(hx, order)
+            self.check_forward_args(data, hx, sizes)
+            output, *state = torch.lstm(data, sizes, hx, weights, *settings)
+            return PackedSequence(output, sizes, order, back), self.permute_hidden(tuple(state), back)
+
+        if input.dim() not in (2, 3):
+            raise BatchError(f"LSTM needs an input of 2 or 3 axes, not {list(input.shape)}")
+        single = input.dim() == 2
+        batch_axis = 0 if self.batch_first else 1
+        if single:
+            input = input.unsqueeze(batch_axis)
+            hx = None if hx is None else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
+        if hx is None:
+            hx = self._start(input, input.shape[batch_axis])
+        self.check_forward_args(input, hx, None)
+        output, h, c = torch.lstm(input, hx, weights, *settings, self.batch_first)
+        if single:
+            return output.squeeze(batch_axis), (h.squeeze(1), c.squeeze(1))
+        return output, (h, c)
+
+    def _start(self, like: Tensor, rows: int) -> State:
+        layers = self.num_layers * (2 if self.bidirectional else 1)
+        return (
+            like.new_zeros(layers, rows, self.proj_size or self.hidden_size),
+            like.new_zeros(layers, rows, self.hidden_size),
+        )
+
+    def _batched(self, input: Tensor | PackedSequence, hx: State | None, k: int):
+        if isinstance(input, PackedSequence):
+            x, lengths = pad_packed_sequence(input, batch_first=True)  # back in the caller's order of rows
+        elif not self.batch_first:
+            raise LayerError(
+                "LSTM: K weights follow the batch on axis 0, and batch_first=False puts time there; "
+                "use batch_first=True or run it with how='loop'"
+            )
+        elif input.dim() != 3:
+            raise BatchError(f"LSTM with K={k} weights needs an input [B, T, C], not {list(input.shape)}")
+        else:
+            x, lengths = input, None
+        rows, steps = x.shape[:2]
+        h, c = self._start(x, rows) if hx is None else hx
+        for name, state in (("h", h), ("c", c)):
+            self.check_hidden_size(
+                state,
+                (self.num_layers, rows, self.hidden_size),
+                f"LSTM: {name} of hx needs size {{}}, got {{}}",
+            )
+        x = chunks(x, k).transpose(1, 2)  # [K, T, B/K, C]
+        running = None
+        if lengths is not None:  # [T, K, B/K, 1]: which sequences still have a step t
+            running = torch.arange(steps).unsqueeze(1) < lengths
+            running = running.to(x.device).view(steps, k, rows // k, 1)
+        h_last, c_last = [], []
+        for layer in range(self.num_layers):
+            if layer:
+                x = F.dropout(x, self.dropout, self.training)
+            x, h_end, c_end = self._layer(layer, x, chunks(h[layer], k), chunks(c[layer], k), running)
+            h_last.append(h_end.flatten(0, 1))
+            c_last.append(c_end.flatten(0, 1))
+        output = x.transpose(1, 2).reshape(rows, steps, self.hidden_size)
+        return _packed_like(input, output), (torch.stack(h_last), torch.stack(c_last))
+
+    def _layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor, running: Tensor | None):
+        """Run one layer: x [K, T, b, C], h and c [K, b, H] -> (outputs [K, T, b, H], last h, last c)."""
+        recurrent = getattr(self, f"weight_hh_l{layer}")
+        bias_ih = getattr(self, f"bias_ih_l{layer}", None)
+        bias_hh = getattr(self, f"bias_hh_l{layer}", None)
+        bias = bias_ih if bias_hh is None else bias_ih + bias_hh  # [4H] + [K, 4H] broadcasts too
+        inputs = product(x.flatten(1, 2), getattr(self, f"weight_ih_l{layer}"), bias)
+        inputs = inputs.unflatten(1, x.shape[1:3])  # the input's share of all steps, in one product
+        outputs = []
+        for step, part in enumerate(inputs.unbind(1)):
+            i, f, g, o = (part + product(h, recurrent)).chunk(4, -1)
+            c_new = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h_new = o.sigmoid() * c_new.tanh()
+            if running is not None:  # a sequence that has ended keeps its state
+                h_new = torch.where(running[step], h_new, h)
+                c_new = torch.where(running[step], c_new, c)
+            h, c = h_new, c_new
+            outputs.append(h)
+        return torch.stack(outputs, 1), h, c
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (", recurrent_bias=False" if self._one_bias else "")
+
+
+def _packed_like(input: Tensor | PackedSequence, output: Tensor) -> Tensor | PackedSequence:
+    """Pack `output` [B, T, H] with the order and lengths of `input` when that is packed."""
+    if not isinstance(input, PackedSequence):
+        return output
+    _, sizes, order, back = input
+    if order is not None:
+        output = output.index_select(0, order)
+    data = torch.cat([output[:n, step] for step, n in enumerate(sizes.tolist())])
+    return PackedSequence(data, sizes, order, back)

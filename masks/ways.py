@@ -1,0 +1,85 @@
+"""Which of the ways of running K weight sets a network allows, and the sentence for the one it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import nn
+
+from core.errors import LayerError, OptionError
+from core.registry import nearest
+from layers import Batched
+
+WAYS = ("auto", "layers", "vmap", "loop")
+
+# SyncBatchNorm and the lazy ones derive from torch's private base, so each public class is named.
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+
+
+def choose(model: nn.Module, batched: set[int], how: str) -> str:
+    """Return "layers", "vmap" or "loop".
+
+    Args:
+        model: the network.
+        batched: the `id`s of those of its parameters that get a leading K axis.
+        how: one of `WAYS`.
+
+    Raises:
+        OptionError: `how` is not one of `WAYS`.
+        LayerError: the network cannot run that way; "auto" never falls back to the slow loop unasked.
+    """
+    if how not in WAYS:
+        raise OptionError(f"how={how!r}; allowed: {', '.join(WAYS)}{nearest(how, WAYS)}")
+    if how == "loop":
+        return how
+    if how == "auto":
+        foreign = any(_owned(module) and not isinstance(module, Batched) for module in model.modules())
+        how = "vmap" if foreign or next(_against_layers(model, batched), None) else "layers"
+    problem = next(_against_layers(model, batched) if how == "layers" else _against_vmap(model), None)
+    if problem:
+        raise LayerError(problem)
+    return how
+
+
+def _owned(module: nn.Module) -> list[nn.Parameter]:
+    return list(module.parameters(recurse=False))
+
+
+def _title(name: str, module: nn.Module) -> str:
+    kind = type(module)
+    home = "torch.nn." if kind.__module__.startswith("torch.nn.") else ""
+    return f"layer {name!r} ({home}{kind.__name__})" if name else f"the model itself ({home}{kind.__name__})"
+
+
+def _against_layers(model: nn.Module, batched: set[int]) -> Iterator[str]:
+    for name, module in model.named_modules():
+        masked = any(id(parameter) in batched for parameter in _owned(module))
+        if masked and not isinstance(module, Batched):
+            yield (
+                f"{_title(name, module)} cannot take weights with a leading K axis; "
+                "use its twin from layers, how='vmap' or how='loop'"
+            )
+        elif masked and module.why_not_batched():
+            yield f"{_title(name, module)}: {module.why_not_batched()}"
+        elif isinstance(module, _BATCH_NORMS) and (module.training or module.running_mean is None):
+            yield (
+                f"{_title(name, module)} takes statistics over the whole batch, which mixes the K chunks; "
+                "use eval(), how='vmap' or how='loop'"
+            )
+
+
+def _against_vmap(model: nn.Module) -> Iterator[str]:
+    for name, module in model.named_modules():
+        title = _title(name, module)
+        if isinstance(module, nn.RNNBase) and not isinstance(module, Batched):
+            other = "use layers.LSTM" if isinstance(module, nn.LSTM) else "write it with Linear layers"
+            yield f"{title} runs a fused kernel that vmap cannot see into; {other} or how='loop'"
+        elif isinstance(module, nn.RNNBase) and module.why_not_batched():
+            yield f"{title}: {module.why_not_batched()}"
+        elif isinstance(module, _BATCH_NORMS + _INSTANCE_NORMS):
+            if module.training and module.running_mean is not None:
+                yield (
+                    f"{title} would update its running statistics K times at once, which vmap cannot do; "
+                    "use eval(), track_running_stats=False, or how='loop'"
+                )
