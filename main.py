@@ -46,9 +46,11 @@ def execute(run: Run, options: object) -> int:
     import torch
 
     from core.fit import Stopped, fit
+    from core.memory import keep_freed_memory
     from core.trackers import Mirrors
     from tasks import TASKS
 
+    keep_freed_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     log.info("%s %s in %s", run.task, run.signature, run.folder)

@@ -28,7 +28,7 @@ class Threshold(Method):
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         mask = self.hard(scores).to(scores.dtype)
-        return (mask + scores - scores.detach()).expand(k, *scores.shape)
+        return (mask + (scores - scores.detach())).expand(k, *scores.shape)
 
     def hard(self, scores: Tensor) -> Tensor:
         return scores > self.threshold

@@ -1,0 +1,133 @@
+"""Every mask method keeps one contract. A new method is one row in METHOD_ROWS."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from core.errors import OptionError
+from core.rng import key, stream
+from masks.options import METHODS, MaskOptions, mask_options, method_of
+
+METHOD_ROWS = [
+    dict(name="gumbel", learns=True, random=True),
+    dict(name="gumbel", options={"temperature": 0.5}, learns=True, random=True),
+    dict(name="threshold", learns=True, random=False),
+    dict(name="magnitude", options={"keep": 0.25}, learns=False, random=False),
+]
+
+
+@pytest.fixture(params=METHOD_ROWS, ids=lambda row: row["name"] + str(row.get("options", "")))
+def row(request):
+    return request.param
+
+
+@pytest.fixture
+def method(row):
+    return METHODS[row["name"]](**row.get("options", {}))
+
+
+@pytest.fixture
+def weight():
+    return torch.randn(30, 20, generator=stream(0, "weight"))
+
+
+def scores_of(method, weight):
+    scores = method.init(weight, 0.0, stream(0, "mask"))
+    return (scores + torch.randn(scores.shape, generator=stream(1, "scores"))).requires_grad_()
+
+
+def test_every_method_has_a_row():
+    assert {row["name"] for row in METHOD_ROWS} == set(METHODS)
+
+
+def test_scores_have_the_shape_of_the_weight(method, weight):
+    assert method.init(weight, 2.0, stream(0, "mask")).shape == weight.shape
+
+
+def test_samples_are_zeros_and_ones(method, weight):
+    sample = method.sample(scores_of(method, weight), 3, 7)
+    assert sample.shape == (3, 30, 20) and set(sample.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_the_hard_mask_is_boolean_deterministic_and_leaves_the_scores_alone(method, weight):
+    scores = scores_of(method, weight)
+    before = scores.detach().clone()
+    hard = method.hard(scores)
+    assert hard.dtype == torch.bool and hard.shape == weight.shape and torch.equal(hard, method.hard(scores))
+    assert torch.equal(before, scores)
+
+
+def test_noise_is_a_function_of_the_seed(method, row, weight):
+    scores = scores_of(method, weight)
+    state = torch.get_rng_state()
+    a, b, c = (method.sample(scores, 2, key(seed)) for seed in (1, 1, 2))
+    assert torch.equal(a, b) and torch.equal(state, torch.get_rng_state())
+    assert torch.equal(a, c) != row["random"] and torch.equal(a[0], a[1]) != row["random"]
+
+
+@pytest.mark.parametrize("grad_of_weight", [True, False])
+def test_the_product_is_weight_times_sample_in_value_and_gradient(method, weight, grad_of_weight):
+    weight = weight.double().requires_grad_(grad_of_weight)
+    scores = scores_of(method, weight)
+    upstream = torch.randn(4, 30, 20, generator=stream(2, "upstream"), dtype=torch.float64)
+    inputs = [scores, weight] if grad_of_weight else [scores]
+    fused = method.product(weight, scores, 4, 5)
+    plain = weight * method.sample(scores, 4, 5)
+    assert torch.equal(fused, plain)
+    for one, other in zip(
+        torch.autograd.grad((fused * upstream).sum(), inputs),
+        torch.autograd.grad((plain * upstream).sum(), inputs), strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_learned_scores_follow_their_gradient(method, row, weight):
+    """Rewarding the first half of the weights and punishing the second must keep the first and drop the second."""
+    if not row["learns"]:
+        pytest.skip(f"{row['name']} learns nothing")
+    good = torch.zeros_like(weight, dtype=torch.bool)
+    good[:15] = True
+    scores = method.init(weight, 0.0, stream(0, "mask")).requires_grad_()
+    optimizer = torch.optim.Adam([scores], lr=0.1)
+    for step in range(60):
+        optimizer.zero_grad()
+        sample = method.sample(scores, 2, key(step))
+        (-(sample * good).sum() + (sample * ~good).sum()).backward()
+        optimizer.step()
+    assert torch.equal(method.hard(scores), good)
+
+
+def test_the_penalty_lowers_how_much_is_kept(method, row, weight):
+    scores = scores_of(method, weight)
+    (gradient,) = torch.autograd.grad(method.penalty(scores), scores)
+    if row["learns"]:
+        assert method.hard(scores - 10 * gradient).sum() < method.hard(scores).sum()
+    else:
+        assert not gradient.any()
+
+
+def test_annealing_returns_a_method(method):
+    assert type(method.at(0.0)) is type(method) is type(method.at(1.0))
+
+
+def test_options_carry_the_method(row):
+    options = mask_options(row["name"])(method=row["name"], **row.get("options", {}))
+    assert isinstance(options, MaskOptions)
+    assert dataclasses.asdict(method_of(options)) == {
+        name: getattr(options, name) for name in dataclasses.asdict(method_of(options))
+    }
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.5, -0.1])
+def test_keep_outside_its_range(keep):
+    with pytest.raises(OptionError, match="is outside \\(0, 1\\]: it is the fraction of weights kept"):
+        METHODS["magnitude"](keep=keep)
+
+
+def test_magnitude_keeps_exactly_the_largest():
+    weight = torch.tensor([[3.0, -5.0], [1.0, 2.0]])
+    magnitude = METHODS["magnitude"](keep=0.5)
+    assert magnitude.hard(magnitude.init(weight, 0.0, None)).tolist() == [[True, True], [False, False]]
+    ties = METHODS["magnitude"](keep=0.3)
+    assert ties.hard(torch.ones(10, 10)).sum() == 30
