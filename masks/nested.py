@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from torch import Tensor
@@ -20,7 +20,7 @@ def map_leaves(tree: Any, apply: Callable[[Leaf], Any]) -> Any:
     """
     if isinstance(tree, Leaf):
         return apply(tree)
-    if isinstance(tree, Mapping):
+    if isinstance(tree, MutableMapping):
         # A copy keeps subclasses that have a constructor of their own, as the outputs of transformers.
         new = copy.copy(tree)
         for key in list(tree):

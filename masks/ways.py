@@ -72,8 +72,9 @@ def _against_layers(model: nn.Module, batched: set[int]) -> Iterator[str]:
 def _against_vmap(model: nn.Module) -> Iterator[str]:
     for name, module in model.named_modules():
         title = _title(name, module)
-        if isinstance(module, nn.RNNBase) and not isinstance(module, Batched):
-            other = "use layers.LSTM" if isinstance(module, nn.LSTM) else "write it with Linear layers"
+        if isinstance(module, nn.RNNBase | nn.LSTMCell) and not isinstance(module, Batched):
+            lstm = isinstance(module, nn.LSTM | nn.LSTMCell)
+            other = "use layers.LSTM" if lstm else "write it with Linear layers"
             yield f"{title} runs a fused kernel that vmap cannot see into; {other} or how='loop'"
         elif isinstance(module, nn.RNNBase) and module.why_not_batched():
             yield f"{title}: {module.why_not_batched()}"
