@@ -14,3 +14,5 @@ def start_log(path: Path, quiet: bool) -> None:
     screen.setLevel(logging.WARNING if quiet or sys.stderr.isatty() else logging.INFO)
     logging.basicConfig(level=logging.WARNING, handlers=[file, screen], format="%(message)s", force=True)
     logging.getLogger("sieve").setLevel(logging.INFO)
+    # torch warns here, whenever it compiles for the CPU, that a CUDA toolkit without a GPU is installed
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)

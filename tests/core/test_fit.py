@@ -1,0 +1,153 @@
+"""The training loop on a task small enough to work out: a line through points."""
+
+import logging
+
+import pytest
+import torch
+
+from core import files
+from core.checkpoint import Checkpoints, read_checkpoint
+from core.errors import CheckpointError, SieveError
+from core.fit import Stage, fit, lr_at
+from core.options import RunOptions, TrainOptions
+from core.store import Run
+from core.trackers import Mirrors
+from tasks.options import resolve
+
+
+class Line:
+    """Two stages that fit w x to 3 x, then to -x, from noisy draws, with dropout."""
+
+    def __init__(self, optim, steps=(7, 5), targets=(3.0, -1.0)):
+        self.w = torch.zeros(1)
+        self.optim, self.steps, self.targets = optim, steps, targets
+        self.drawn, self.finished = [], []
+
+    def stages(self):
+        for name, steps, target in zip("ab", self.steps, self.targets, strict=True):
+            yield Stage(
+                name=name, steps=steps, train={"w": self.w}, optim=self.optim, data=self.draw,
+                loss=lambda x, rows, target=target: (torch.dropout(self.w * x, 0.1, True) - target * x).square().mean(),
+                measure=lambda: {"valid": -abs(float(self.w))}, best="valid",
+                finish=lambda name=name: self.finished.append(name) or {f"final/{name}": float(self.w)},
+            )
+
+    def draw(self, rng, step):
+        x = torch.randn(4, generator=rng)
+        self.drawn.append((step, x.tolist()))
+        return x
+
+    def state_dict(self):
+        return {"w": self.w.detach().clone()}
+
+    def load_state_dict(self, state):
+        with torch.no_grad():
+            self.w.copy_(state["w"])
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.create(resolve({"task": "tuple_ff", "run.dir": str(tmp_path)}))
+
+
+OPTIM = TrainOptions(lr=0.1, eval_every=3, grad_clip=None)
+
+
+def go(task, run, seed=0, mirrors=None, **options):
+    return fit(task, run, seed, RunOptions(quiet=True, **options), mirrors or Mirrors((), run))
+
+
+def test_exact_steps_rows_and_summary(run):
+    task = Line(OPTIM)
+    summary = go(task, run)
+    assert [step for step, _ in task.drawn] == [*range(7), *range(5)] and task.finished == ["a", "b"]
+    rows = run.history()
+    assert [(row["stage"], row["step"]) for row in rows] == [
+        ("a", 3), ("a", 6), ("a", 7), ("b", 10), ("b", 12)
+    ], "validation every 3 steps of a stage and after its last"
+    assert summary == run.summary and summary["a/valid"] == rows[2]["a/valid"] and "final/b" in summary
+    assert not any("second" in key or "time" in key for row in rows for key in row), "times are not reproducible"
+
+
+def test_the_global_generator_cannot_change_a_run(run, tmp_path):
+    results = []
+    for noise in (1, 2):
+        torch.manual_seed(noise)
+        other = Run.create(resolve({"task": "tuple_ff", "run.dir": str(tmp_path / str(noise))}))
+        results.append(go(Line(OPTIM), other))
+    assert results[0] == results[1] != go(Line(OPTIM), run, seed=1)
+
+
+def test_checkpoints_are_written_where_they_are_asked_for(run):
+    go(Line(OPTIM), run, checkpoint_every=2, keep_checkpoints=("first", "best", "all"))
+    steps = [path.name.split("-")[:2] for path in Checkpoints(run.path("checkpoints")).files()]
+    at = [(int(stage), int(step)) for stage, step in steps]
+    # before the first step, every 2 steps of a stage, where validation improved, and after each stage
+    assert {(0, 0), (0, 2), (0, 4), (0, 6), (0, 7), (1, 7), (1, 9), (1, 11), (1, 12), (2, 12)} <= set(at)
+    best = read_checkpoint(run.path("checkpoints", "best.pt"))["task"]["w"]
+    assert -abs(float(best)) == max(row["b/valid"] for row in run.history() if row["stage"] == "b")
+
+
+def test_a_loss_that_is_not_finite_is_one_line(run):
+    task = Line(TrainOptions(lr=1e30, optimizer="sgd", eval_every=3, grad_clip=None))
+    with pytest.raises(SieveError, match="the loss of stage a is (inf|nan) at step 3; a smaller learning rate may help"):
+        go(task, run)
+
+
+def test_a_full_disk_is_an_error_and_the_older_checkpoints_stay(run, monkeypatch):
+    writes, replace = [], files.os.replace
+
+    def full(source, target):
+        if str(target).endswith(".pt"):
+            writes.append(target)
+            if len(writes) == 3:
+                raise OSError(28, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(CheckpointError, match="No space left on device; what was there before is intact"):
+        go(Line(OPTIM), run, checkpoint_every=2)
+    monkeypatch.undo()
+    assert Checkpoints(run.path("checkpoints")).load()["position"]["step"] == 4
+    assert go(Line(OPTIM), run, checkpoint_every=2)["final/b"]
+
+
+def test_a_mirror_that_fails_is_left_out_and_the_run_goes_on(run, caplog):
+    class Broken:
+        calls = 0
+
+        def scalars(self, row, step):
+            Broken.calls += 1
+            raise ConnectionError("server gone")
+
+    mirrors = Mirrors((), run)
+    mirrors.trackers["broken"] = Broken()
+    with caplog.at_level(logging.WARNING):
+        assert go(Line(OPTIM), run, mirrors=mirrors)["final/b"]
+    assert Broken.calls == 1 and "the broken mirror failed and is off from here on: server gone" in caplog.text
+
+
+def test_tensorboard_shows_the_rows(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    mirrors = Mirrors(("tb",), run)
+    go(Line(OPTIM), run, mirrors=mirrors)
+    mirrors.close()
+    events = EventAccumulator(str(run.path("tb"))).Reload()
+    shown = [(event.step, event.value) for event in events.Scalars("a/valid")]
+    expected = [(row["step"], pytest.approx(row["a/valid"])) for row in run.history() if row["stage"] == "a"]
+    assert shown == expected
+
+
+def test_plain_progress_lines(run, caplog):
+    with caplog.at_level(logging.INFO, logger="sieve"):
+        go(Line(OPTIM), run)
+    lines = [line for line in caplog.messages if line.startswith("a 7/7")]
+    assert len(lines) == 1 and "loss" in lines[0] and "steps/s" in lines[0] and "s left" in lines[0]
+
+
+def test_learning_rates():
+    optim = TrainOptions(lr=1.0, warmup=4, schedule="cosine")
+    rates = [lr_at(optim, step, 12) for step in range(12)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0] and rates[8] == pytest.approx(0.5) and 0 < rates[-1] < 0.05
+    assert lr_at(TrainOptions(lr=0.3), 7, 9) == 0.3
