@@ -1,0 +1,63 @@
+"""The command line of `run.py`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from core import exit as codes
+from core.registry import nearest
+
+EPILOG = """\
+Without --all, --only, --jobs, --gpus or --retry-failed, run.py asks for each parameter that has several
+values and runs that point here. Finished points are never run again; stopped ones go on where they were.
+Exit code: 0 all done; 1 some failed; 2 a mistake in the command or the file; 75 stopped, run it to go on."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are one line and name the nearest option."""
+
+    def error(self, message: str) -> None:
+        """Print the message and exit."""
+        unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
+        options = [name for action in self._actions for name in action.option_strings]
+        near = nearest(unknown, options) if unknown else ""
+        self.exit(codes.BAD_INPUT, f"run.py: {message}{near or '; run.py --help lists the options'}\n")
+
+
+def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of run.py; a mistake is one line and exit code 2."""
+    parser = Parser(
+        prog="run.py",
+        description="Run the experiments of a sweep file on this machine.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a sweep file, such as sweeps/tuple_rnn.yaml")
+    add(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="K=V",
+        help="give options one value each, such as --set seed=1 tuple.mode=together",
+    )
+    add("--all", action="store_true", help="run every point that is not done")
+    add("--only", metavar="N", help="run these points, failed ones too: 3,5-7 (numbers as in --list)")
+    add("--jobs", type=_positive, metavar="N", help="runs at a time; with --gpus: on each group (default 1)")
+    add("--gpus", metavar="G", help="groups of GPUs that work side by side: '0|1|2,3'")
+    add("--retry-failed", action="store_true", help="run failed points again too")
+    add("--runs", type=_positive, metavar="N", help="at most so many points, instead of the file's run_cap")
+    add("--dir", metavar="DIR", help="folder of all results (default: runs, beside run.py)")
+    add("--list", action="store_true", help="list the points with their states, and run nothing")
+    add("--check", action="store_true", help="check the file and every point of it, and run nothing")
+    add("--dry-run", action="store_true", help="print the commands, and run nothing")
+    return parser.parse_args(list(argv))
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)

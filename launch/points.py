@@ -1,0 +1,75 @@
+"""A point of a sweep: one combination of values, checked, and the run that belongs to it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.store import state_of
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run to do.
+
+    Attributes:
+        index: number in the whole sweep, from 1; what `--only` takes.
+        values: the sweep's values by dotted option name, as the file or the command line gave them.
+        options: the checked options.
+        signature: the run's name.
+        folder: where the run lies.
+        varying: the names among `values` that differ between the points of the sweep.
+    """
+
+    index: int
+    values: dict[str, Any]
+    options: Any
+    signature: str
+    folder: Path
+    varying: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """todo, running, stopped, failed or done."""
+        return state_of(self.folder)
+
+    @property
+    def label(self) -> str:
+        """The task and the values that vary: what a person tells this run by."""
+        values = (f"{name}={as_text(self.values[name])}" for name in self.varying)
+        return " ".join([self.options.task, *values])
+
+    def command(self, program: Path, extra: Mapping[str, str] | None = None) -> list[str]:
+        """Return the command line that does this run.
+
+        Args:
+            program: the script, `main.py`.
+            extra: further options, e.g. `{"run.quiet": "true"}`.
+        """
+        run = {"run.sweep": self.options.run.sweep, "run.dir": self.options.run.dir}
+        options = {**self.values, **(extra or {}), **run}.items()
+        return [sys.executable, str(program), *(f"--{name}={as_text(value)}" for name, value in options)]
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is written on a command line: lists with commas, none, true, false."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ",".join(as_text(item) for item in value)
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def table(points: Iterable[Point]) -> list[str]:
+    """Return an aligned table: index, state, the values that vary, signature."""
+    points = list(points)
+    varying = points[0].varying if points else ()
+    rows = [["run", "state", *varying, "signature"]]
+    rows += [[str(p.index), p.state, *(as_text(p.values[n]) for n in varying), p.signature] for p in points]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

@@ -1,0 +1,192 @@
+"""The local pool: a process per run. A run that dies is a record, never the end of the sweep.
+
+Every fact about a run lies in its folder, so a second launcher, or the next one, needs nothing from this one:
+a run is held by the file lock that `main.py` takes, and finished when its status.json says so.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from core import exit as codes
+from core.errors import StoreError
+from core.store import is_locked, read_status
+from launch.child import GRACE_SECONDS, Child, Interrupts
+from launch.failure import record_failure
+from launch.points import Point
+from launch.screen import Screen
+from launch.slots import environment
+
+TICK_SECONDS = 0.1
+LOOK_SECONDS = 1.0  # between looks at the status of the running ones
+TRIES = 3  # a lock can be held for an instant by someone who only asks whether it is held
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # it was asked to stop before it listened
+OUTPUT = "output.txt"
+STATES = {
+    "done": "done",
+    "failed": "failed",
+    "stopped": "stopped",
+    "todo": "not started",
+    "elsewhere": "running elsewhere",
+}
+
+
+@dataclass
+class _Active:
+    """A run in a slot."""
+
+    point: Point
+    slot: str | None
+    child: Child
+    output_from: int
+    stage: str = ""
+
+    def look(self) -> None:
+        """Read how far it is."""
+        status = read_status(self.point.folder)
+        if status.get("pid") == self.child.pid and status.get("steps"):  # not one of an earlier attempt
+            self.stage = f" {status.get('stage', '')} {100 * status.get('step', 0) // status['steps']}%"
+
+
+class Pool:
+    """Does the runs of a sweep on this machine.
+
+    Args:
+        program: the script that does one run.
+        slots: an entry per run at a time: its CUDA_VISIBLE_DEVICES, or None.
+        screen: where to say how it goes.
+        grace: seconds that runs get to save after the first Ctrl-C.
+    """
+
+    def __init__(
+        self, program: Path, slots: Sequence[str | None], screen: Screen, grace: float = GRACE_SECONDS
+    ):
+        self.program, self.slots, self.screen, self.grace = program, list(slots), screen, grace
+        self.free = deque(self.slots)
+        self.queue: deque[Point] = deque()
+        self.active: list[_Active] = []
+        self.states: dict[str, str] = {}
+        self.tries: dict[str, int] = {}
+        self.retry = False
+        self.looked = 0.0
+
+    def run(self, points: Sequence[Point], retry: bool = False) -> int:
+        """Do every point that is not done; failed ones only if `retry`.
+
+        Returns:
+            exit.DONE when all are done, exit.FAILED when some failed, exit.RESUME when some are left to do.
+        """
+        self.retry = retry
+        self.queue.extend(points)
+        self.states = {point.signature: "todo" for point in points}
+        with Interrupts(self.grace) as interrupts:
+            try:
+                asked = self._loop(interrupts)
+            finally:  # after an error; otherwise there is nobody left
+                self._stop(signal.SIGTERM)
+        found = list(self.states.values())
+        self.screen.line(_summary(found))
+        if found.count("done") == len(found):
+            return codes.DONE
+        return codes.RESUME if asked or "failed" not in found else codes.FAILED
+
+    def _loop(self, interrupts: Interrupts) -> bool:
+        """Start and reap until nothing is left; return whether somebody asked to stop."""
+        asked = killed = False
+        while self.queue or self.active:
+            if interrupts.count and not asked:
+                asked = True
+                self._stop(signal.SIGTERM)
+                self.screen.line("stopping: the runs save and end; Ctrl-C again ends them at once")
+            if interrupts.enough and not killed:
+                killed = True
+                self._stop(signal.SIGKILL)
+            self._start()
+            self._reap(asked)
+            self._show()
+            if self.active:
+                time.sleep(TICK_SECONDS)
+        return asked
+
+    def _stop(self, number: int) -> None:
+        self.queue.clear()
+        for run in self.active:
+            run.child.send(number)
+
+    def _start(self) -> None:
+        while self.free and self.queue:
+            point = self.queue.popleft()
+            # Looked up now, not at the beginning: another launcher may have come first.
+            state = point.state
+            if state in ("done", "running") or (state == "failed" and not self.retry):
+                self.states[point.signature] = "elsewhere" if state == "running" else state
+                continue
+            slot = self.free.popleft()
+            with _output(point.folder) as file:
+                # Plain progress is in log.txt already; this file is for what nobody expected.
+                start, command = file.tell(), point.command(self.program, {"run.quiet": "true"})
+                env = environment(slot, len(self.slots))
+                child = Child(command, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+                self.active.append(_Active(point, slot, child, start))
+            self.states[point.signature] = "running"
+
+    def _reap(self, asked: bool) -> None:
+        for run in list(self.active):
+            code = run.child.code()
+            if code is None:
+                continue
+            run.child.send(signal.SIGKILL)  # forgotten workers would keep the GPU
+            self.active.remove(run)
+            self.free.append(run.slot)
+            self.states[run.point.signature] = self._outcome(run, code, asked)
+
+    def _outcome(self, run: _Active, code: int, asked: bool) -> str:
+        point = run.point
+        if code == codes.DONE and read_status(point.folder).get("state") == "done":
+            return "done"
+        if code == codes.RESUME or -code in STOP_SIGNALS or (asked and code < 0):
+            return "stopped"
+        if code == codes.BUSY:
+            self.tries[point.signature] = self.tries.get(point.signature, 0) + 1
+            if not is_locked(point.folder) and self.tries[point.signature] < TRIES and not asked:
+                self.queue.append(point)
+                return "todo"
+            return "elsewhere"
+        output = point.folder / OUTPUT
+        try:
+            error = record_failure(point.folder, run.child.pid, code, output, run.output_from)
+        except StoreError as full:
+            error = str(full)
+        self.screen.line(f"run {point.index} failed ({point.label}): {error}; see {output}")
+        return "failed"
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if now - self.looked >= LOOK_SECONDS:
+            self.looked = now
+            for run in self.active:
+                run.look()
+        states, running = list(self.states.values()), len(self.active)
+        done, failed = states.count("done"), states.count("failed")
+        counts = f"[{done + running + failed}/{len(states)}] done {done} running {running} failed {failed}"
+        self.screen.progress(counts, "; ".join(run.point.label + run.stage for run in self.active))
+
+
+def _output(folder: Path) -> BinaryIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return open(folder / OUTPUT, "ab")
+    except OSError as error:
+        raise StoreError(f"cannot write {folder / OUTPUT}: {error.strerror}") from None
+
+
+def _summary(states: list[str]) -> str:
+    parts = [f"{states.count(state)} {words}" for state, words in STATES.items() if state in states]
+    return ", ".join(parts) or "nothing to do"

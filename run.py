@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Run the experiments of a sweep file on this machine: one that it asks for, some, or all. See --help."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+try:
+    from core import exit as codes
+    from core.errors import SieveError
+    from launch.arguments import read_arguments
+    from launch.choose import ask, only, read_settings, select
+    from launch.foreground import run_here
+    from launch.points import table
+    from launch.pool import Pool
+    from launch.screen import Screen
+    from launch.slots import read_slots
+    from launch.sweep import Sweep
+    from tasks.options import resolve
+except ModuleNotFoundError as missing:
+    print(f"run.py: no {missing.name} in this Python; after make test: . .venv/bin/activate", file=sys.stderr)
+    sys.exit(2)
+
+ROOT = Path(__file__).resolve().parent
+
+
+def main(argv: list[str]) -> int:
+    """Do what the command line asks and return the exit code."""
+    args, screen = read_arguments(argv), Screen(sys.stdout)
+    sweep, settings = Sweep.read(args.file), read_settings(args.set)
+    slots = read_slots(args.gpus, args.jobs or 1)
+    program = sweep.program_in(ROOT)
+    run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
+    points = select(sweep, settings, resolve, run_dir, args.runs)
+    dry = args.list or args.check or args.dry_run
+    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
+    if args.only:
+        points = only(points, args.only)
+    elif not (dry or pool) and len(points) > 1:
+        answers = ask(sweep, settings, sys.stdin, screen)
+        argv = [*argv, "--set", *(f"{name}={answers[name]}" for name in answers if name not in settings)]
+        points = select(sweep, answers, resolve, run_dir, args.runs)
+    if args.check:
+        screen.line(f"{args.file}: {len(points)} runs; every option and value is valid")
+    if args.list:
+        screen.lines(table(points))
+    if args.dry_run:
+        screen.lines(shlex.join(point.command(program)) for point in points)
+    if dry:
+        return codes.DONE
+    if find_spec("torch") is None:  # or every run would fail for the same reason
+        raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
+    if len(points) == 1 and not pool:
+        code = run_here(points[0], program, screen, slots[0])
+    else:
+        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only))
+    again = shlex.join([sys.argv[0], *argv])
+    if code == codes.RESUME:
+        screen.line(f"to go on: {again}")
+    if code == codes.FAILED and pool:
+        screen.line(f"to run the failed ones again: {again}{'' if args.retry_failed else ' --retry-failed'}")
+    return code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except SieveError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        sys.exit(codes.BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,52 @@
+"""Every sweep that ships expands, and every point of it builds."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from launch.sweep import Sweep
+from tasks.options import resolve
+from tests.launch.pretend import ROOT
+
+FILES = sorted((ROOT / "sweeps").rglob("*.yaml"))
+PAPER_RUNS = {
+    "addmul_ff": 20, "addmul_ff_big": 10, "addmul_ff_huge": 10, "addmul_ff_penalty": 500, "addmul_rnn": 10,
+    "tuple_ff": 10, "tuple_ff_copyweight": 10, "tuple_ff_first_full_mask": 10, "tuple_ff_small_halfmask": 10,
+    "tuple_rnn": 20, "tuple_rnn_first_full_mask": 20,
+}  # fmt: skip
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT / "sweeps").with_suffix(""))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_it_expands_and_is_named_after_its_file(path):
+    sweep = Sweep.read(path)
+    assert sweep.name == name_of(path)
+    assert sweep.program_in(ROOT) == ROOT / "main.py"
+    points = sweep.points(resolve, "runs")
+    assert {point.folder.parent for point in points} == {Path("runs") / sweep.name}
+    assert points[0].varying[-1] == "seed"
+    assert f" {len(points)} runs" in path.read_text().split("program:")[0]  # what its header says
+    assert len(points) == PAPER_RUNS.get(sweep.name, len(points))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_wandb_starts_the_same_run(path):
+    found = yaml.safe_load(path.read_text())
+    assert found["command"] == [
+        "${env}", "${interpreter}", "${program}", f"--run.sweep={name_of(path)}", "${args}"
+    ]  # fmt: skip
+    assert set(found["metric"]) == {"name", "goal"}
+    for parameter in found["parameters"].values():
+        values = parameter.get("values", [parameter.get("value")])
+        assert all(isinstance(value, (bool, int, float, str)) for value in values)  # survive --name=value
+
+
+def test_each_has_a_small_twin():
+    assert PAPER_RUNS.keys() <= {name_of(path) for path in FILES}
+    names = {name_of(path) for path in FILES}
+    small = {name.removeprefix("small/") for name in names if name.startswith("small/")}
+    assert small == {name for name in names if "/" not in name}
