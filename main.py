@@ -61,9 +61,9 @@ def execute(run: Run, options: object) -> int:
         run.write_status("done")
         log.info("done: %s", run.folder)
         return code.DONE
-    except Stopped as signal:
+    except (Stopped, KeyboardInterrupt) as signal:
         run.write_status("stopped")
-        log.warning("stopped by %s; start it again to go on", signal)
+        log.warning("stopped by %s; start it again to go on", str(signal) or "SIGINT")
         return code.RESUME
     except SieveError as error:
         run.write_status("failed", error=str(error))

@@ -8,6 +8,7 @@ tyro draws `--help` from the same dataclasses; it is imported only for that.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import types
@@ -15,6 +16,8 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
+
+import yaml
 
 from core.errors import OptionError
 from core.original_names import ORIGINAL_NAMES
@@ -94,6 +97,7 @@ class Leaf(NamedTuple):
     default: Any
 
 
+@functools.cache
 def leaves(cls: type) -> dict[str, Leaf]:
     """Return every option of a dataclass by dotted name, groups opened up."""
     hints = typing.get_type_hints(cls)
@@ -242,7 +246,8 @@ def signature(options: Any) -> str:
 def read_arguments(argv: Sequence[str]) -> dict[str, str]:
     """Split `--a.b=v`, `--a.b v` and `-a v` into names and texts; `-` and `_` inside a name are the same.
 
-    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped.
+    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped; a mapping, which
+    it passes for nested parameters, is opened.
     """
     found: dict[str, str] = {}
     tokens = list(argv)
@@ -254,8 +259,16 @@ def read_arguments(argv: Sequence[str]) -> dict[str, str]:
         if not equals:
             value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
         if name != "_wandb":
-            found[name.replace("-", "_")] = value
+            found |= _opened(name.replace("-", "_"), value)
     return found
+
+
+def _opened(name: str, value: str) -> dict[str, str]:
+    """Open the mapping that a W&B agent passes for nested parameters: --mask={'lr': 0.1} is --mask.lr=0.1."""
+    inner = yaml.safe_load(value) if value.startswith("{") else None
+    if not isinstance(inner, dict):
+        return {name: value}
+    return {k: v for key, item in inner.items() for k, v in _opened(f"{name}.{key}", str(item)).items()}
 
 
 def print_help(cls: type, prog: str) -> None:

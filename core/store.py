@@ -160,7 +160,7 @@ class Run:
 
         lock = FileLock(self.path("lock"))
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=1)  # somebody who only asks whether it is held holds it for an instant
         except Timeout:
             yield False
             return

@@ -28,8 +28,8 @@ class Line:
             yield Stage(
                 name=name, steps=steps, train={"w": self.w}, optim=self.optim, data=self.draw,
                 loss=lambda x, rows, target=target: (torch.dropout(self.w * x, 0.1, True) - target * x).square().mean(),
-                measure=lambda: {"valid": -abs(float(self.w))}, best="valid",
-                finish=lambda name=name: self.finished.append(name) or {f"final/{name}": float(self.w)},
+                measure=lambda: {"valid": -abs(self.w.item())}, best="valid",
+                finish=lambda name=name: self.finished.append(name) or {f"final/{name}": self.w.item()},
             )
 
     def draw(self, rng, step):

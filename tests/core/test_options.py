@@ -62,6 +62,7 @@ def test_command_lines():
     assert read_arguments(line) == {
         "task": "tuple_ff", "train.steps": "20", "seed": "3", "grad_clip": "-1", "flag": "true"
     }
+    assert read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"]) == {"mask.lr": "0.1", "mask.x.y": "[1, 2]"}
     with pytest.raises(OptionError, match="'tuple_ff' is not an option"):
         read_arguments(["tuple_ff"])
 
