@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from masks.method import Method
 
@@ -25,6 +25,8 @@ class Gumbel(Method):
     Differs from the paper: one uniform number per entry instead of two, which has the same law; the
     deterministic mask is score > 0 everywhere (the authors' code evaluates score >= 0 and exports score > 0).
     """
+
+    elementwise: ClassVar[bool] = True
 
     temperature: float = 1.0
 

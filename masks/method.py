@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:  # options are read without torch
     import torch
@@ -15,7 +15,12 @@ class Method:
     """A family of pure functions; a method's fields are its options (`mask.<field>`).
 
     All shapes below: `weight` and `scores` [...]; K samples are stacked in front.
+
+    Attributes:
+        elementwise: an entry's mask depends on no other entry, so tensors may be sampled side by side as one.
     """
+
+    elementwise: ClassVar[bool] = False
 
     def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
         """Return the first scores of a weight: `start` everywhere, unless the method has its own rule."""

@@ -24,6 +24,8 @@ from masks.algebra import Masks
 if TYPE_CHECKING:
     from masks.model import MaskedModel
 
+TOGETHER = 2**15  # up to so many entries a draw costs its calls, not its work: small tensors are drawn as one
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -41,12 +43,18 @@ class Sample:
 
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
         """Return name -> W * R [K, *weight.shape]."""
-        scores = masked.scores(self.subnet)
-        product = masked.method.product
-        return {
-            name: product(weight, scores[name], self.k, key(self.seed, name))
-            for name, weight in masked.weights.items()
+        method, weights, scores = masked.method, masked.weights, masked.scores(self.subnet)
+        small = [n for n, weight in weights.items() if method.elementwise and weight.numel() <= TOGETHER]
+        found = {
+            name: method.product(weight, scores[name], self.k, key(self.seed, name))
+            for name, weight in weights.items() if name not in small
         }
+        if small:
+            flat = [torch.cat([tensors[name].flatten() for name in small]) for tensors in (weights, scores)]
+            drawn = method.product(*flat, self.k, key(self.seed, "together"))
+            parts = drawn.split([weights[name].numel() for name in small], dim=1)
+            found |= {n: part.view(self.k, *weights[n].shape) for n, part in zip(small, parts, strict=True)}
+        return found
 
 
 @dataclass(frozen=True)

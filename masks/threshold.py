@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from masks.method import Method
 
@@ -23,6 +23,8 @@ class Threshold(Method):
     Source: Mallya, Davis, Lazebnik, "Piggyback: Adapting a Single Network to Multiple Tasks by Learning to
     Mask Weights", ECCV 2018, section 3.
     """
+
+    elementwise: ClassVar[bool] = True
 
     threshold: float = 0.0
 

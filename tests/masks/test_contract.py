@@ -107,6 +107,13 @@ def test_the_penalty_lowers_how_much_is_kept(method, row, weight):
         assert not gradient.any()
 
 
+def test_elementwise_methods_treat_each_entry_alone(method):
+    """What `elementwise` promises: masking two tensors side by side is masking each of them."""
+    a, b = (torch.randn(n, generator=stream(n, "scores")) for n in (40, 60))
+    apart, together = torch.cat([method.hard(a), method.hard(b)]), method.hard(torch.cat([a, b]))
+    assert torch.equal(apart, together) == method.elementwise
+
+
 def test_annealing_returns_a_method(method):
     assert type(method.at(0.0)) is type(method) is type(method.at(1.0))
 

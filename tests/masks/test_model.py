@@ -56,14 +56,24 @@ def test_hard_and_given(masked, model, x):
 
 
 def test_sample_sends_chunk_i_through_draw_i(masked, model, x):
-    draws = {
-        name: masked.method.product(masked.weights[name], masked.scores("add")[name], 4, key(9, name)) for name in NAMES
-    }
+    draws = Sample("add", k=4, seed=9).weights(masked)
+    for name, draw in draws.items():
+        assert ((draw == 0) | (draw == masked.weights[name])).all() and 0 < (draw != 0).double().mean() < 1
     expected = torch.cat([
         by_hand(model, x[2 * i : 2 * i + 2], **{n.replace(".", "_"): draws[n][i] for n in NAMES}) for i in range(4)
     ])
     torch.testing.assert_close(masked(x, Sample("add", k=4, seed=9)), expected)
     assert not torch.equal(masked(x, Sample("add", k=4, seed=10)), expected)
+
+
+def test_small_tensors_drawn_together_get_masks_and_gradients_of_their_own(masked, x, monkeypatch):
+    monkeypatch.setattr("masks.rows.TOGETHER", 16)  # the weights of 30 and 15 entries: one apart, two together
+    draws = Sample("add", k=6, seed=9).weights(masked)
+    assert {name: draw.shape[1:] for name, draw in draws.items()} == masked.shapes
+    masks = [(draw != 0).flatten(1).double() for draw in draws.values()]
+    assert not torch.equal(masks[0][:, :15], masks[1]), "no two tensors may share their noise"
+    gradients = torch.autograd.grad(sum(d.sum() for d in draws.values()), list(masked.scores("add").values()))
+    assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
 def test_select_sends_chunk_i_through_subnet_i(masked, x):
