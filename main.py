@@ -67,7 +67,7 @@ def execute(run: Run, options: object) -> int:
         return code.RESUME
     except SieveError as error:
         run.write_status("failed", error=str(error))
-        log.error("%s", error)
+        log.error("main.py: %s", error)
         return code.BAD_INPUT
     except BaseException as error:
         run.write_status("failed", error=f"{type(error).__name__}: {error}")

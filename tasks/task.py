@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from core.errors import OptionError
 from core.fit import Stage
 from core.store import Run
 from core.trackers import Mirrors
@@ -42,7 +43,17 @@ class Task:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of that name; "auto" is cuda where there is one, else the CPU."""
+    """Return the device of that name; "auto" is cuda where there is one, else the CPU.
+
+    Raises:
+        OptionError: torch knows no such device, or this machine has none.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for the device
+        reason = str(error).splitlines()[0][:80]
+        raise OptionError(f"run.device={name} is not usable here ({reason}); auto, cpu, cuda, cuda:1, mps") from None
+    return device

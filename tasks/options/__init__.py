@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import BatchError, OptionError
 from core.options import build
 from core.registry import Registry
-from masks.options import MaskOptions, mask_options
+from masks.options import MaskOptions, mask_options, method_of
 
 OPTIONS = Registry(
     "task",
@@ -38,7 +38,9 @@ def resolve(values: Mapping[str, Any]) -> Any:
     if "task" not in values:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
     options = build(options_class(str(values["task"]), str(values.get("mask.method", "gumbel"))), values)
-    check_batch(options)
+    if isinstance(getattr(options, "mask", None), MaskOptions):
+        method_of(options.mask)  # its own options are checked where it is made
+        check_batch(options)
     return options
 
 
@@ -58,8 +60,6 @@ def options_class(task: str, method: str = "gumbel") -> type:
 
 def check_batch(options: Any) -> None:
     """Raise BatchError unless the mask batch splits evenly into `mask.samples` chunks."""
-    if not isinstance(getattr(options, "mask", None), MaskOptions):
-        return
     name = "train.batch_size" if options.mask.batch_size is None else "mask.batch_size"
     batch, k = options.mask.batch_size or options.train.batch_size, options.mask.samples
     if k < 1 or batch % k:
