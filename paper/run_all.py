@@ -1,0 +1,160 @@
+"""Draw every figure whose runs exist: `python -m paper.run_all`, or paper/run_all.sh from anywhere."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+try:
+    from core import exit as codes
+    from core.errors import OptionError, SieveError
+    from core.registry import nearest
+    from core.store import Run
+    from paper.figure import Plot, render, write
+    from paper.index import write_index
+    from paper.results import SMALL, Group, by_scale, command, file_name, groups, load, twins
+except ModuleNotFoundError as missing:
+    sys.stderr.write(f"run_all: {sys.executable} has no {missing.name}; once: make test\n")
+    sys.exit(2)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Draw what the command line asks for and return the exit code."""
+    args = _arguments().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", force=True)
+    try:
+        plots = choose(discover(), [name for item in args.only for name in item.split(",")])
+        settings = read_settings(args.set, plots)
+        if args.runs != "runs" and not Path(args.runs).is_dir():
+            raise OptionError(f"--runs {args.runs}: there is no such folder")
+        runs, drawn = load(args.runs), []
+        for plot in plots:
+            drawn += draw(plot, runs, Path(args.out), settings.get(plot.NAME, {}), args)
+        _say(f"index  {write_index(Path(args.out), discover(), plots, drawn)}")
+    except SieveError as error:
+        sys.stderr.write(f"run_all: {error}\n")
+        return codes.BAD_INPUT
+    return codes.DONE
+
+
+def discover() -> list[Plot]:
+    """Return every figure, in the order of the index."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("plot_*.py"))
+    plots: list[Any] = [importlib.import_module(f"paper.{name}") for name in names]
+    return sorted(plots, key=lambda plot: (plot.FAMILY, plot.ORDER, plot.NAME))
+
+
+def choose(plots: Sequence[Plot], names: Sequence[str]) -> list[Plot]:
+    """Return the named figures, all when none is named.
+
+    Raises:
+        OptionError: there is no such figure.
+    """
+    known = {plot.NAME: plot for plot in plots}
+    for name in names:
+        if name not in known:
+            raise OptionError(f"unknown figure {name!r}; allowed: {', '.join(known)}{nearest(name, known)}")
+    return [plot for plot in plots if not names or plot.NAME in names]
+
+
+def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict[str, str]]:
+    """Return --set name=value for each figure that has the option.
+
+    Raises:
+        OptionError: no chosen figure has it, or it does not have this value.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for item in items:
+        name, _, value = item.partition("=")
+        allowed = {plot.NAME: plot.OPTIONS[name] for plot in plots if name in plot.OPTIONS}
+        if not allowed:
+            known = sorted({option for plot in plots for option in plot.OPTIONS})
+            names = ", ".join(known) or "nothing"
+            raise OptionError(f"--set {item}: the figures have {names}{nearest(name, known)}")
+        for figure, values in allowed.items():
+            if value not in values:
+                raise OptionError(f"--set {item}: not one of {', '.join(values)}{nearest(value, values)}")
+            found.setdefault(figure, {})[name] = value
+    return found
+
+
+def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str], args: Any) -> list[Path]:
+    """Draw a figure for every group of its runs, say what was drawn or lacks; return the tables' paths."""
+    sweeps = tuple(args.sweep) or twins(plot.SWEEPS)
+    mine, drawn = [run for run in runs if run.sweep in sweeps], []
+    found = groups(mine, plot.FREE) if plot.PER == "group" else by_scale(mine, sweeps, plot.FREE)
+    for group in found:
+        rows = plot.table(group.runs, **settings)
+        if not rows:
+            _say(f"lacks  {plot.NAME}: the runs of {group.label} have none of its numbers")
+            continue
+        name = "_".join([group.name, *(file_name(f"{k}-{v}") for k, v in settings.items())])
+        files, numbers = render(plot, rows, group), record(plot, group, rows, settings, args)
+        picture = write(out / plot.NAME, name, files, numbers)
+        _say(f"drawn  {plot.NAME}: {picture} ({group.count})")
+        drawn.append(picture.with_suffix(".json"))
+    if not found:
+        first = sweeps[0] if args.sweep else SMALL + sweeps[0]
+        hint = sweep_command(first, args.runs)
+        _say(f"lacks  {plot.NAME}: no finished runs of {', '.join(sweeps)}; {hint}")
+    return drawn
+
+
+def record(
+    plot: Plot, group: Group, rows: list[Any], settings: Mapping[str, str], args: Any
+) -> dict[str, Any]:
+    """Return what is stored beside a picture: its numbers, where they come from and how to make it again."""
+    listed = [sweep_command(sweep, args.runs) for sweep in group.sweeps]
+    made_by = listed if group.listed else [command(run) for run in group.runs]
+    again = ["paper/run_all.sh", "--only", plot.NAME]
+    again += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    again += [word for name in args.sweep for word in ("--sweep", name)]
+    again += ["--runs", args.runs] if args.runs != "runs" else []
+    again += ["--out", args.out] if args.out != "paper/out" else []
+    return {
+        "figure": plot.NAME, "title": plot.TITLE, "caption": plot.CAPTION, "paper": plot.PAPER,
+        "group": group.label, "settings": dict(settings), "runs": len(group.runs), "expected": group.expected,
+        "count": group.count, "missing": list(group.missing),
+        "folders": [str(run.folder) for run in group.runs],
+        "commands": [*made_by, shlex.join(again)],
+        "rows": rows,
+    }
+
+
+def sweep_command(sweep: str, runs: str) -> str:
+    """Return the command that does the runs of a sweep."""
+    more = ["--dir", runs] if runs != "runs" else []
+    return shlex.join(["./run.py", f"sweeps/{sweep}.yaml", "--all", *more])
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("paper/run_all.sh", description="Draw every figure whose runs exist.")
+    add = parser.add_argument
+    add("--runs", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
+    add("--out", default="paper/out", metavar="DIR", help="where to write (default: paper/out)")
+    add("--only", default=[], action="append", metavar="NAME", help="only this figure; may be repeated")
+    add("--sweep", default=[], action="append", metavar="NAME",
+        help="draw the runs of this sweep instead of the figure's own; may be repeated")
+    add("--set", default=[], action="append", metavar="OPTION=VALUE",
+        help="a choice that some figures have, such as inverse_io=control")
+    return parser
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # run_all.sh | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
