@@ -37,7 +37,7 @@ class Stage:
         name: prefix of the stage's keys ("train", or the subnet's name).
         data: (generator, step) -> one training batch.
         steps: exact number of optimiser steps.
-        train: the tensors to train, by name.
+        train: returns the tensors to train, by name; called when the stage begins, not for finished stages.
         rows: step seed -> the masks of that step's forward pass (masks/rows.py), or None for the dense network.
         loss: (batch, rows) -> scalar loss, regularisers included.
         measure: validation; returns key -> number. Called every `optim.eval_every` steps and after the last.
@@ -49,7 +49,7 @@ class Stage:
     name: str
     data: Callable[[torch.Generator, int], Any]
     steps: int
-    train: dict[str, Tensor]
+    train: Callable[[], dict[str, Tensor]]
     loss: Callable[[Any, Any], Tensor]
     measure: Callable[[], dict[str, float]]
     optim: TrainOptions
@@ -185,7 +185,7 @@ def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: 
     loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step)))
     loss.backward()
     if stage.optim.grad_clip is not None:
-        torch.nn.utils.clip_grad_norm_(stage.train.values(), stage.optim.grad_clip)
+        torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], stage.optim.grad_clip)
     for group in optimizer.param_groups:
         group["lr"] = lr_at(stage.optim, step, stage.steps)
     optimizer.step()
@@ -203,7 +203,7 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
 
 def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
     """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it."""
-    tensors = [tensor.requires_grad_() for tensor in stage.train.values()]
+    tensors = [tensor.requires_grad_() for tensor in stage.train().values()]
     if stage.optim.optimizer == "adam":
         fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors)
         return torch.optim.Adam(tensors, stage.optim.lr, weight_decay=stage.optim.weight_decay, fused=fused)

@@ -48,13 +48,8 @@ def keys(seed: int, k: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def entries(n: int, device: torch.device | str = "cpu") -> Tensor:
-    """Return what entries 0 .. n-1 put into the hash, int32 [n]; add `shift(first)` for those further on."""
+    """Return what entries 0 .. n-1 put into the hash, int32 [n]."""
     return torch.arange(n, dtype=torch.int32, device=device) * ENTRY
-
-
-def shift(first: int) -> int:
-    """Return the number that takes `entries(n)` to the entries first .. first + n - 1."""
-    return _signed(first * ENTRY)
 
 
 def scramble_(x: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from masks import blocks
 from masks.hash import entries, scramble_, uniform
-from masks.law import bound, odds, slope_, tempered_slope_
+from masks.law import least_kept, slope_, tempered_slope_
 
 log = logging.getLogger("sieve")
 
@@ -44,10 +44,9 @@ def scores_gradient(
     weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor, temperature: float
 ) -> Tensor:
     """Return W * sum_k ds_k/dscore g_k, [n], from the gradient g [k, n] of the product; the noise is drawn again."""
-    if temperature == 1:
-        return _run(_scores_gradient, blocks.scores_gradient, weight, scores, keys, gradient)
-    heat = scores.new_tensor(temperature)  # a tensor: another number is no reason to compile again
-    return _run(_tempered_scores_gradient, blocks.scores_gradient, weight, scores, keys, gradient, heat)
+    # a tensor, because another number is no reason to compile again
+    heat = () if temperature == 1 else (scores.new_tensor(temperature),)
+    return _run(_scores_gradient, blocks.scores_gradient, weight, scores, keys, gradient, *heat)
 
 
 def weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
@@ -56,57 +55,54 @@ def weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
-    base, least = entries(len(scores), scores.device), bound(scores)
-    kept = [scramble_(base ^ key) >= least for key in keys.unbind()]
+    kept = _kept(scores, keys)
     if weight is None:
         return torch.stack([keep.to(scores.dtype) for keep in kept])
     return torch.stack([torch.where(keep, weight, 0.0) for keep in kept])
 
 
-def _scores_gradient(weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
-    base, c = entries(len(scores), scores.device), odds(scores)
+def _weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
+    return sum(torch.where(keep, g, 0.0) for keep, g in zip(_kept(scores, keys), gradient.unbind(), strict=True))
+
+
+def _scores_gradient(
+    weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor, temperature: Tensor | None = None
+) -> Tensor:
+    base = entries(len(scores), scores.device)
+    c = scores.clip(-80, 80).neg_().exp_()  # past 80 the slope is 0 in float32, and c must not overflow
     total = torch.zeros_like(scores)
     for key, g in zip(keys.unbind(), gradient.unbind(), strict=True):
-        total += slope_(uniform(scramble_(base ^ key), scores.dtype), c) * g
-    return total * c if weight is None else total * c * weight
-
-
-def _tempered_scores_gradient(
-    weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor, temperature: Tensor
-) -> Tensor:
-    base, total = entries(len(scores), scores.device), torch.zeros_like(scores)
-    for key, g in zip(keys.unbind(), gradient.unbind(), strict=True):
-        total += tempered_slope_(uniform(scramble_(base ^ key), scores.dtype), scores, temperature) * g
+        u = uniform(scramble_(base ^ key), scores.dtype)
+        total += (slope_(u, c) if temperature is None else tempered_slope_(u, c, temperature)) * g
+    if temperature is None:
+        total *= c
     return total if weight is None else total * weight
 
 
-def _weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
-    base, least = entries(len(scores), scores.device), bound(scores)
-    total = torch.zeros_like(gradient[0])
-    for key, g in zip(keys.unbind(), gradient.unbind(), strict=True):
-        total += torch.where(scramble_(base ^ key) >= least, g, 0.0)
-    return total
+def _kept(scores: Tensor, keys: Tensor) -> list[Tensor]:
+    base = entries(len(scores), scores.device)
+    least = (least_kept(scores.to(torch.float32)) * 2.0**9).to(torch.int32)
+    return [scramble_(base ^ key) >= least for key in keys.unbind()]
 
 
 def _run(whole: FunctionType, in_blocks: Callable[..., Tensor], *arguments: Tensor | None) -> Tensor:
-    """Run the compiled form of `whole`, or `in_blocks` where that is better or the only way."""
-    scores = arguments[1] if whole is not _weight_gradient else arguments[0]
+    """Run the compiled form of `whole`, or the better of `whole` and `in_blocks` without compiling."""
+    scores, keys = arguments[:2] if whole is _weight_gradient else arguments[1:3]
     device = scores.device.type
-    if (
-        len(scores) <= SMALL
-        or device not in ("cpu", "cuda")
-        or device in _broken
-        or os.environ.get("SIEVE_COMPILE", "1") == "0"
-    ):
-        return in_blocks(*arguments)
-    k = max(a.shape[0] for a in arguments if a is not None and a.dtype == torch.int32)
+    plain = in_blocks if device == "cpu" else whole
+    if len(scores) <= SMALL or device not in ("cpu", "cuda") or device in _broken or not _wanted():
+        return plain(*arguments)
     try:
-        return _compiled(whole, k, scores.dtype, device)(*arguments)
+        return _compiled(whole, len(keys), scores.dtype, device)(*arguments)
     except Exception as error:  # no compiler, a broken one, no room for its cache: there is no list of all that
         _broken.add(device)
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         log.warning("masks are drawn without compiled code, which is slower: %s", reason[:200])
-        return in_blocks(*arguments)
+        return plain(*arguments)
+
+
+def _wanted() -> bool:
+    return os.environ.get("SIEVE_COMPILE", "1") != "0"
 
 
 @lru_cache(maxsize=None)
@@ -114,5 +110,6 @@ def _compiled(function: FunctionType, k: int, dtype: torch.dtype, device: str) -
     """Return the compiled form for K masks and any number of entries."""
     # a copy with a code of its own: the compiler limits how many variants one code may have
     name = f"{function.__name__}_{k}_{str(dtype).rpartition('.')[2]}_{device}"
-    copy = FunctionType(function.__code__.replace(co_name=name), function.__globals__, name)
+    code = function.__code__.replace(co_name=name)
+    copy = FunctionType(code, function.__globals__, name, function.__defaults__)
     return torch.compile(copy, dynamic=True, fullgraph=True, options={"cpp.dynamic_threads": True})

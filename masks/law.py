@@ -1,55 +1,86 @@
-"""The law of a Gumbel-sigmoid mask, for compiled code and plain torch alike.
+"""The law of a Gumbel-sigmoid mask. These formulas run on torch tensors and on numpy arrays alike.
 
 A mask keeps entry i where u > sigmoid(-score_i), which is sigmoid(score_i + log(u / (1-u))) > 1/2: the temperature
-plays no part in it. It is decided by comparing the hash with an integer bound, computed by sums, products and one
-quotient alone: those round the same way everywhere, while the last bit of a library's exponential does not. So
-the masks are bit-equal on any device, compiled or not.
+plays no part in it. It is decided by comparing the hash with a whole number that comes from sums, products and
+one quotient alone: those round the same way everywhere, while the last bit of a library's exponential does not.
+So the masks are bit-equal on any device, compiled or not.
 
 The gradient is that of s = sigmoid((score + log(u / (1-u))) / temperature).
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    Numbers = TypeVar("Numbers", Tensor, np.ndarray)
 
 
-def bound(scores: Tensor) -> Tensor:
-    """Return the int32 number that a hash must reach for its entry to be kept, [n].
+def least_kept(scores: Numbers) -> Numbers:
+    """Return the smallest h whose u = 1/2 + (2h + 1) / 2^24 is above sigmoid(-score).
 
-    It is 2^32 (sigmoid(-score) - 1/2) to 23 bits, from a rational form of the hyperbolic tangent (within 2^-22).
+    Args:
+        scores: float32.
+
+    Returns:
+        Whole numbers of -2^22 to 2^22 - 1, float32; the probability they stand for is exact within 2^-22.
     """
-    half = scores.to(torch.float32).mul(0.5).clamp_(-8, 8)
+    half = (scores * 0.5).clip(-8, 8)
     y = half * half
     # tanh(half) = half * above / below within 6e-9 on [-8, 8]: our own minimax fit of degrees 9 and 8
-    above = (y * 1.5061585761e-08).add_(2.1773093157e-05)
-    above.mul_(y).add_(3.5641470458e-03)
-    above.mul_(y).add_(1.3438183069e-01)
-    above.mul_(y).add_(9.9999994040e-01).mul_(half)
-    below = (y * 8.4535730593e-07).add_(3.3991644159e-04)
-    below.mul_(y).add_(2.6135981083e-02)
-    below.mul_(y).add_(4.6771505475e-01)
-    below.mul_(y).add_(1.0)
-    # u = 1/2 + (2h + 1) / 2^24 > sigmoid(-score) = (1 - tanh) / 2  <=>  h > -2^22 tanh - 1/2  <=>  h >= bound / 2^9.
-    # Adding 1.5 * 2^23 and taking it away again rounds to an integer.
-    least = above.div_(below).mul_(-(2.0**22)).add_(12582912.0).sub_(12582912.0)
-    return least.clamp_(max=2.0**22 - 1).mul_(512).to(torch.int32)
+    above = y * 1.5061585761e-08
+    above += 2.1773093157e-05
+    above *= y
+    above += 3.5641470458e-03
+    above *= y
+    above += 1.3438183069e-01
+    above *= y
+    above += 9.9999994040e-01
+    above *= half
+    below = y * 8.4535730593e-07
+    below += 3.3991644159e-04
+    below *= y
+    below += 2.6135981083e-02
+    below *= y
+    below += 4.6771505475e-01
+    below *= y
+    below += 1.0
+    above /= below
+    # u > sigmoid(-score) = (1 - tanh) / 2  <=>  h > -2^22 tanh - 1/2; adding 1.5 * 2^23 rounds to a whole number
+    above *= -(2.0**22)
+    above += 12582912.0
+    above -= 12582912.0
+    return above.clip(-(2.0**22), 2.0**22 - 1)
 
 
-def odds(scores: Tensor) -> Tensor:
-    """Return c = exp(-score), the odds of dropping an entry, [n]."""
-    # past 80 the slope is 0 in float32, and c must not overflow
-    return scores.clamp(-80, 80).neg_().exp_()
+def slope_(u: Numbers, c: Numbers) -> Numbers:
+    """Turn uniform numbers into s (1 - s) / c at temperature 1, s = u / (u + (1-u) c), in place, and return it.
 
-
-def slope_(u: Tensor, c: Tensor) -> Tensor:
-    """Turn uniform numbers into s (1 - s) / c in place, and return it: s = u / (u + (1-u) c), temperature 1."""
+    Args:
+        u: uniform numbers.
+        c: exp(-score); the caller multiplies by it, once, after the sum over masks.
+    """
     rest = 1 - u
-    below = (rest * c).add_(u)
-    return u.mul_(rest).div_(below.mul_(below))
+    below = rest * c
+    below += u
+    below *= below
+    u *= rest
+    u /= below
+    return u
 
 
-def tempered_slope_(u: Tensor, scores: Tensor, temperature: float | Tensor) -> Tensor:
-    """Turn uniform numbers into s (1 - s) / temperature in place, and return it."""
-    s = u.logit_().add_(scores).div_(temperature).sigmoid_()
-    return s.mul_(1 - s).div_(temperature)
+def tempered_slope_(u: Numbers, c: Numbers, temperature: float | Tensor) -> Numbers:
+    """Turn uniform numbers into ds / dscore = s (1 - s) / temperature, and return it; c = exp(-score)."""
+    odds = 1 - u
+    odds /= u
+    odds *= c
+    odds **= 1 / temperature
+    odds = odds.clip(None, 1e15)  # beyond, the slope is 0, and a square must not overflow
+    below = odds + 1
+    below *= below
+    below *= temperature
+    odds /= below
+    return odds

@@ -77,7 +77,12 @@ class MaskedModel:
             subnet: its name.
             start: first value of every score, where the method uses it.
             seed: for methods whose first scores are random.
+
+        Raises:
+            MaskError: the subnet is settled already.
         """
+        if subnet in self._masks:
+            raise MaskError(f"subnet {subnet!r} has been learned already; learn it under another name")
         if subnet not in self._scores:
             self._scores[subnet] = {
                 name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name)).requires_grad_()

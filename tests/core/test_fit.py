@@ -26,7 +26,7 @@ class Line:
     def stages(self):
         for name, steps, target in zip("ab", self.steps, self.targets, strict=True):
             yield Stage(
-                name=name, steps=steps, train={"w": self.w}, optim=self.optim, data=self.draw,
+                name=name, steps=steps, train=lambda: {"w": self.w}, optim=self.optim, data=self.draw,
                 loss=lambda x, rows, target=target: (torch.dropout(self.w * x, 0.1, True) - target * x).square().mean(),
                 measure=lambda: {"valid": -abs(self.w.item())}, best="valid",
                 finish=lambda name=name: self.finished.append(name) or {f"final/{name}": self.w.item()},

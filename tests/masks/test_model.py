@@ -125,6 +125,8 @@ def test_settled_subnets_keep_their_masks(masked, x):
     assert masked.subnets == ["add", "mul"]
     with pytest.raises(MaskError, match="no subnet 'add' is being learned; there are: mul"):
         masked(x, Sample("add", k=2, seed=0))
+    with pytest.raises(MaskError, match="subnet 'add' has been learned already"):
+        masked.learn("add", 0.0, seed=0)
 
 
 def test_state_comes_back(masked, model, x):

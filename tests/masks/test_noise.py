@@ -134,6 +134,7 @@ def test_compiled_draws_the_same_masks_and_gradients(monkeypatch):
         results[name] = run(train_weight=True)
         again = run(train_weight=True)
         assert all(torch.equal(x, y) for x, y in zip(results[name], again, strict=True))
+    assert not kernels._broken
     (w0, s0, d0), (w1, s1, d1) = results["blocks"], results["compiled"]
     assert torch.equal(w0.view(torch.int32), w1.view(torch.int32))
     torch.testing.assert_close(s0, s1, rtol=1e-5, atol=1e-6)
@@ -149,7 +150,7 @@ def test_one_compilation_serves_every_size(monkeypatch):
     graphs = counters["stats"]["unique_graphs"]
     run(n=LARGE + 777)
     run(n=2 * LARGE)
-    assert counters["stats"]["unique_graphs"] == graphs
+    assert counters["stats"]["unique_graphs"] == graphs and not kernels._broken
 
 
 @pytest.mark.parametrize("mode", MODES, indirect=True)

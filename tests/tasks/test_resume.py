@@ -12,8 +12,8 @@ from tests.tasks import killing
 
 SMALL = [
     "--task=tuple_ff", "--layer_sizes=16,16", "--data.train_size=2000", "--data.eval_size=100", "--data.seen_size=50",
-    "--train.steps=30", "--train.eval_every=8", "--mask.steps=25", "--train.batch_size=16", "--log=none", "--mask.method=threshold",
-    "--run.checkpoint_every=7", "--run.quiet=true",
+    "--train.steps=30", "--train.eval_every=8", "--mask.steps=25", "--train.batch_size=16", "--log=none",
+    "--run.checkpoint_every=7", "--run.quiet=true", "--mask.init=0.3", "--mask.lr=0.05",
 ]
 
 
@@ -36,6 +36,14 @@ def uninterrupted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     assert killing.run(arguments(folder)) == code.DONE
     return result(folder)
+
+
+def test_the_masks_that_are_compared_differ(uninterrupted):
+    """All-kept masks would come out equal whatever resuming did to them."""
+    masks = [np.unpackbits(np.frombuffer(v, np.uint8)) for k, v in uninterrupted.items() if "1.weight" in k and "|" not in k
+             and k.split(".npz")[0] in ("control", "pair1", "pair2")]
+    assert len(masks) == 3 and all(0.05 < mask.mean() < 0.95 for mask in masks)
+    assert not np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[1], masks[2])
 
 
 def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
