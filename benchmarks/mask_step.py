@@ -1,0 +1,248 @@
+"""How fast is one step of mask training? Our ways of running K masks, beside the floor and the textbook.
+
+    python benchmarks/mask_step.py [--quick] [--only ff800] [--samples 4 8] [--json FILE]
+
+A step is the same for all: K masks, forward pass of 128 rows (K chunks), cross entropy + penalty on the scores,
+backward pass, clipping of the gradient norm and fused Adam on the scores. What differs is where the K weight
+tensors of each layer come from and how the network runs on them:
+
+    loop       our sampling, K passes through the network
+    vmap       our sampling, one vectorised pass
+    layers     our sampling, one pass through batched layers: what `auto` takes
+    blocks     as layers, without compiled code (SIEVE_COMPILE=0)
+    floor      as layers, but the K weights are drawn beforehand: gradients to them, no sampling. Penalty,
+               clipping and Adam on scores of the same size are in it, so layers / floor is the price of sampling
+    textbook   W * m, m straight through Gumbel noise made of two uniforms and four logarithms, by autograd through
+               every operation, the frozen weights' gradients computed too; plain bmm layers
+
+Every round runs each variant once, in turn, and ratios are taken within a round; the tables give the median over
+rounds and the quartiles. As in main.py, the C library keeps freed memory, which speeds up all variants.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import layers.linear
+import layers.lstm
+from core.memory import keep_freed_memory
+from core.rng import stream
+from masks.gumbel import Gumbel
+from masks.model import MaskedModel, freeze
+from masks.rows import Sample
+from models.feedforward import FeedForward
+from models.lstm import LSTMModel
+
+ROWS, DIGITS = 128, 4
+Step = Callable[[], object]
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="ff800 with 4 samples, few rounds")
+    parser.add_argument("--only", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--samples", nargs="+", type=int, default=[4, 8])
+    parser.add_argument("--seconds", type=float, default=15.0, help="for each network and number of samples")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    if args.quick:
+        args.only, args.samples, args.seconds = ["ff800"], [4], 5.0
+    cells = []
+    for name in args.only:
+        for k in args.samples:
+            times = measure(variants(name, k), args.seconds)
+            cells.append({"network": name, "samples": k, "milliseconds": times})
+            report(name, k, times)
+    if args.json:
+        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+
+
+# ---------------------------------------------------------------- the networks and the variants
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "ff800": (lambda: FeedForward(80, 10 * DIGITS, (800,) * 4, rng=stream(0, "init")), (ROWS, 80)),
+    "ff2000": (lambda: FeedForward(80, 10 * DIGITS, (2000,) * 4, rng=stream(0, "init")), (ROWS, 80)),
+    "lstm256": (lambda: LSTMModel(40, 10 * DIGITS, 256, 2, rng=stream(0, "init")), (ROWS, 6, 40)),
+}
+
+
+def variants(name: str, k: int) -> dict[str, Step]:
+    """Return the variants by name; each call is one training step."""
+    build, shape = NETWORKS[name]
+    model, rng = freeze(build()), stream(0, "data")
+    names = [parameter for parameter, _ in model.named_parameters()]
+    x = torch.randn(shape, generator=rng)
+    y = torch.randint(10, (x.shape[:-1].numel() * DIGITS,), generator=rng)
+    seeds = iter(range(10**9))
+
+    def prepared(how: str = "layers") -> tuple[MaskedModel, Callable[[Tensor], None]]:
+        masked = MaskedModel(model, Gumbel(), names, how=how)
+        scores = list(masked.learn("subnet", 2.0, 0).values())
+        optimizer = torch.optim.Adam(scores, 1e-2, fused=True)
+
+        def update(logits: Tensor) -> None:
+            loss = F.cross_entropy(logits.reshape(-1, 10), y) + 1e-4 / ROWS * masked.penalty("subnet")
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(scores, 1.0)
+            optimizer.step()
+
+        return masked, update
+
+    def ours(how: str) -> Step:
+        masked, update = prepared(how)
+        return lambda: update(masked(x, Sample("subnet", k, next(seeds))))
+
+    def floor() -> Step:
+        masked, update = prepared()
+        drawn = {n: w.expand(k, *w.shape).clone().requires_grad_() for n, w in masked.weights.items()}
+
+        def step() -> None:
+            for weight in drawn.values():
+                weight.grad = None
+            update(masked(x, _Drawn(drawn, k)))
+
+        return step
+
+    def textbook() -> Step:
+        masked, update = prepared()
+        copies = {n: w.detach().clone().requires_grad_() for n, w in masked.weights.items()}
+
+        def step() -> None:
+            for weight in copies.values():
+                weight.grad = None
+            scores = masked.scores("subnet")
+            with plain_products():
+                update(masked(x, _Drawn({n: w * textbook_sample(scores[n], k) for n, w in copies.items()}, k)))
+
+        return step
+
+    return {
+        "floor": floor(),
+        "layers": ours("layers"),
+        "blocks": without_compiler(ours("layers")),
+        "vmap": ours("vmap"),
+        "loop": ours("loop"),
+        "textbook": textbook(),
+    }
+
+
+class _Drawn:
+    """Rows whose weights are there already."""
+
+    def __init__(self, drawn: dict[str, Tensor], k: int):
+        self.drawn, self.k = drawn, k
+
+    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
+        return self.drawn
+
+
+def textbook_sample(scores: Tensor, k: int) -> Tensor:
+    """Return K hard samples with the gradient of the soft ones, as papers and their code write it."""
+    scores = scores.expand(k, *scores.shape)
+    u, v = torch.rand(2, *scores.shape).clamp(1e-10, 1 - 1e-7).unbind()
+    soft = torch.sigmoid(scores - torch.log(-torch.log(u)) + torch.log(-torch.log(v)))
+    hard = (soft > 0.5).to(soft.dtype)
+    return hard - soft.detach() + soft
+
+
+@contextmanager
+def plain_products() -> Iterator[None]:
+    """Let our layers multiply as anyone would write it, with autograd's own backward pass."""
+    ours = layers.linear.product
+
+    def plain(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        y = torch.bmm(x, weight.transpose(1, 2))
+        return y if bias is None else y + bias.unsqueeze(1)
+
+    layers.linear.product = layers.lstm.product = plain
+    try:
+        yield
+    finally:
+        layers.linear.product = layers.lstm.product = ours
+
+
+def without_compiler(step: Step) -> Step:
+    """Return the step with compiled code switched off."""
+
+    def switched() -> None:
+        os.environ["SIEVE_COMPILE"] = "0"
+        try:
+            step()
+        finally:
+            del os.environ["SIEVE_COMPILE"]
+
+    return switched
+
+
+# ---------------------------------------------------------------- measuring and reporting
+
+
+def measure(steps: dict[str, Step], seconds: float) -> dict[str, list[float]]:
+    """Return milliseconds of each round by variant; at least five rounds."""
+    for step in [*steps.values()] * 2:
+        step()
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    stop = time.perf_counter() + seconds
+    while len(times["floor"]) < 5 or time.perf_counter() < stop:
+        for name, step in steps.items():
+            begin = time.perf_counter()
+            step()
+            times[name].append(1e3 * (time.perf_counter() - begin))
+    return times
+
+
+def report(network: str, k: int, times: dict[str, list[float]]) -> None:
+    """Print one table."""
+    print(f"\n{network}, K = {k}, {len(times['floor'])} rounds    ms     over the floor       textbook over it")
+    for name, own in times.items():
+        over = spread([a / b for a, b in zip(own, times["floor"], strict=True)])
+        under = spread([b / a for a, b in zip(own, times["textbook"], strict=True)])
+        print(f"  {name:<12}{statistics.median(own):>22.1f}     {over}     {under}", flush=True)
+
+
+def spread(ratios: list[float]) -> str:
+    """Return "median (quartile-quartile)"."""
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:5.2f} ({low:.2f}-{high:.2f})"
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers depend on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((t.split(":", 1)[1].strip() for t in info.read_text().splitlines() if "model name" in t), cpu)
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+if __name__ == "__main__":
+    main()
