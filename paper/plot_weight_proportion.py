@@ -47,7 +47,7 @@ def draw(rows: list[Row]) -> Figure:
     """Draw two bars for each layer; the totals stand in the legend."""
     *layers, total = rows
     columns = {
-        column: f"{column} ({_whole(cell.mean)} in all)"
+        column: f"{column.removeprefix('kept for ')} ({_whole(cell.mean)} in all)"
         for column, cell in total.items() if column.startswith("kept for")
     }
     fig, axes = figure(max(5.0, 1.6 + 0.85 * len(layers)), 3.4)
