@@ -80,7 +80,8 @@ def execute(run: Run, options: object) -> int:
 def show_help(values: dict[str, str]) -> int:
     """Print the options of a task, or the tasks."""
     if "task" in values:
-        print_help(options_class(values["task"], values.get("mask.method", "gumbel")), f"main.py --task={values['task']}")
+        cls = options_class(values["task"], values.get("mask.method", "gumbel"))
+        print_help(cls, f"main.py --task={values['task']}")
         return code.DONE
     print(__doc__, f"usage: main.py --task=TASK [--option=value ...]\ntasks: {', '.join(OPTIONS)}", sep="\n\n")
     return code.DONE

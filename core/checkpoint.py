@@ -41,7 +41,9 @@ class Checkpoints:
         return sorted(path for path in self.folder.glob("*.pt") if NAME.search(path.name))
 
     def save(self, stage: int, step: int, state: dict[str, Any], best: bool = False) -> None:
-        """Write the state at global step `step` of stage number `stage`; `best` also makes it `best.pt` when best ones are kept.
+        """Write the state at global step `step` of stage number `stage`.
+
+        `best` also makes it `best.pt` when best ones are kept.
 
         Raises:
             CheckpointError: it could not be written (a full disk); older checkpoints are intact.

@@ -19,7 +19,7 @@ from torch import Tensor
 from core.checkpoint import Checkpoints
 from core.errors import SieveError
 from core.history import History
-from core.options import RunOptions, TrainOptions
+from core.option_groups import RunOptions, TrainOptions
 from core.progress import Progress
 from core.rng import key, stream
 from core.store import Run
@@ -177,7 +177,7 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
 
 
 def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: int) -> Tensor:
-    """Take one optimiser step and return its loss (0-dim, detached); all randomness follows from (seed, stage name, step)."""
+    """Take one optimiser step and return its loss, 0-dim; all randomness follows from (seed, stage name, step)."""
     # Dropout inside torch's modules can only draw from the global generator, so it is set at every step.
     torch.manual_seed(key(seed, "noise", stage.name, step))
     batch = stage.data(stream(seed, "data", stage.name, step), step)

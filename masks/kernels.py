@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from types import FunctionType
 
 import torch
@@ -105,7 +105,7 @@ def _wanted() -> bool:
     return os.environ.get("SIEVE_COMPILE", "1") != "0"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _compiled(function: FunctionType, k: int, dtype: torch.dtype, device: str) -> Callable[..., Tensor]:
     """Return the compiled form for K masks and any number of entries."""
     # a copy with a code of its own: the compiler limits how many variants one code may have

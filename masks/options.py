@@ -6,7 +6,8 @@ import dataclasses
 from dataclasses import dataclass, make_dataclass
 from functools import lru_cache
 
-from core.options import leaves, require
+from core.option_groups import require
+from core.options import leaves
 from core.registry import Registry
 
 METHODS = Registry(

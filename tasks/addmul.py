@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from analysis.confusion import confusion
+from analysis.inverse import inverse
 from core.rng import stream
 from data.arithmetic import BASE, draw_set, encode
 from masks.model import Rows
 from masks.rows import Given, Hard
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
-from analysis.inverse import inverse
 from tasks.arithmetic import Arithmetic, Cases, EvalSet
 
 OPERATIONS = ("add", "mul")

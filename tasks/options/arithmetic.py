@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import OptionError
-from core.options import RunOptions, TrainOptions, require
+from core.option_groups import RunOptions, TrainOptions, require
 from masks.options import MaskOptions, mask_options
 
 

@@ -69,7 +69,8 @@ def test_command_lines():
 
 # Adding an option must rename no run. If this test fails, results on people's disks are orphaned.
 PINNED = {
-    "tuple": "69babc590e", "tuple_ff": "14f3df7520", "tuple_ff_copyweight": "16a3ca484c", "addmul": "b866017ee7", "addmul_ff": "c8c72afacd",
+    "tuple": "69babc590e", "tuple_ff": "14f3df7520", "tuple_ff_copyweight": "16a3ca484c",
+    "addmul": "b866017ee7", "addmul_ff": "c8c72afacd",
 }
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import OptionError
-from core.options import RunOptions, build
+from core.option_groups import RunOptions
+from core.options import build
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_MAIN = Path(__file__).with_name("fake_main.py")

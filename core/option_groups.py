@@ -1,0 +1,71 @@
+"""The option groups that every task shares: `train.*` and `run.*`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.errors import OptionError
+
+
+def require(options: Any, group: str, **least: float) -> None:
+    """Raise OptionError unless each named field is None or at least the given number."""
+    for name, minimum in least.items():
+        value = getattr(options, name)
+        if value is not None and value < minimum:
+            raise OptionError(f"{group}{name}={value} is too small; it must be at least {minimum}")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Training of the network's weights."""
+
+    steps: int = 20_000
+    """Number of optimiser steps."""
+    batch_size: int = 128
+    """Examples per step."""
+    lr: float = 1e-3
+    """Learning rate."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """adam, or sgd with momentum 0.9."""
+    weight_decay: float = 0.0
+    """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly from lr / warmup."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
+    grad_clip: float | None = 1.0
+    """Largest global gradient norm; none turns clipping off."""
+    eval_every: int = 1000
+    """Steps between validations."""
+    eval_batch_size: int | None = None
+    """Examples per forward pass of a validation; none: 8192."""
+
+    def __post_init__(self) -> None:
+        require(
+            self, "train.", steps=1, batch_size=1, lr=0, weight_decay=0, warmup=0, grad_clip=0, eval_every=1,
+            eval_batch_size=1,
+        )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a run is done; nothing here changes its result or its signature."""
+
+    dir: str = "runs"
+    """Folder that holds all results."""
+    sweep: str = "single"
+    """Name of the sweep: results lie in <dir>/<sweep>/<signature>."""
+    device: str = "auto"
+    """auto (cuda when there is one), cpu, cuda, cuda:1, mps."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints; each also marks where a killed run goes on."""
+    keep_checkpoints: tuple[Literal["first", "best", "last", "all"], ...] = ("last",)
+    """Which checkpoints stay: first, best (by validation), last (the newest two, always kept), all."""
+    save_tensors: bool = True
+    """Keep the trained weights and every subnet's scores in arrays/, for other programs and later analyses."""
+    quiet: bool = False
+    """No progress lines on the terminal; log.txt has them all the same."""
+
+    def __post_init__(self) -> None:
+        require(self, "run.", checkpoint_every=1)
