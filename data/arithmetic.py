@@ -26,7 +26,7 @@ def split_of(pairs: Tensor, n_digits: int, held_out: float) -> Tensor:
     Returns:
         [...] int64.
     """
-    x = (pairs[..., 0] * BASE**n_digits + pairs[..., 1]) & 0xFFFFFFFF
+    x = (pairs[..., 0] * BASE**n_digits + pairs[..., 1] ^ 0x9E3779B9) & 0xFFFFFFFF  # the hash of 0 is 0
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):  # the "lowbias32" integer hash
         x = ((x ^ (x >> shift)) * factor) & 0xFFFFFFFF
     u = x.double() / 2**32
