@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 .PHONY: demo test benchmarks
 
 demo: $(VENV)/.installed
-	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 2
-	PYTHON=$(BIN)/python paper/run_all.sh
+	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 3
+	PYTHON=$(BIN)/python paper/run_all.sh --sweep small/tuple_ff
 	$(BIN)/python paper/demo_table.py
 
 test: $(VENV)/.installed
