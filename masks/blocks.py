@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from masks.hash import ENTRY
-from masks.law import least_kept, slope_, tempered_slope_
+from masks.hash import FIRST, SECOND, STEP
+from masks.law import last_dropped, slope_, tempered_slope_
 
-BLOCK = 2**15  # three such blocks of four bytes fit the cache that belongs to one core
+BLOCK = 2**16  # three such blocks of four bytes fit the cache that belongs to one core
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -49,13 +49,12 @@ def scores_gradient(
     weight = None if weight is None else weight.to(total.dtype).numpy()
     heat = None if temperature is None else out.dtype.type(temperature)
     with np.errstate(all="ignore"):  # overflow to infinity is meant, and gives 0
-        for mask, span, hashes in _hashes(len(scores), keys):
+        for mask, span, h in _high_bits(len(scores), keys):
             if mask == 0:
                 part = out[span]
                 c = np.exp(-scores[span].clip(-80, 80))
-            u = (hashes >> 9).astype(out.dtype)
-            u *= 2.0**-23
-            u += 0.5 + 2.0**-24
+            u = h.astype(out.dtype)
+            u += 2**22 + 0.5
             u = slope_(u, c) if heat is None else tempered_slope_(u, c, heat)
             u *= gradient[mask, span]
             part += u
@@ -71,31 +70,29 @@ def _kept_bits(bits: np.ndarray, scores: Tensor, keys: Tensor, out: np.ndarray) 
     """Write `bits` [1 or k, n] where the mask keeps the entry, and 0 elsewhere, into `out` [k, n]."""
     scores = scores.numpy()
     with np.errstate(invalid="ignore"):
-        for mask, span, hashes in _hashes(len(scores), keys):
+        for mask, span, h in _high_bits(len(scores), keys):
             if mask == 0:
-                most_dropped = least_kept(scores[span].astype(np.float32)).astype(np.int32) - 1
-            hashes >>= 9
-            np.subtract(most_dropped, hashes, out=hashes)
-            hashes >>= 31  # -1, all bits set, where the entry is kept
-            np.bitwise_and(bits[mask % len(bits), span], hashes, out=out[mask, span], casting="same_kind")
+                last = last_dropped(scores[span].astype(np.float32, copy=False)).astype(np.int32)
+            np.subtract(last, h, out=h)
+            h >>= 31  # -1, all bits set, where the entry is kept
+            np.bitwise_and(bits[mask % len(bits), span], h, out=out[mask, span], casting="same_kind")
 
 
-def _hashes(n: int, keys: Tensor) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Yield (mask, entries, their hashes as int32, to be overwritten); a block goes through all masks in turn."""
-    width, step = min(n, BLOCK), ENTRY % 2**32
-    keys = keys.numpy().view(np.uint32)
-    first = np.arange(width, dtype=np.uint32) * np.uint32(step)
-    base, hashes, shifted = np.empty_like(first), np.empty_like(first), np.empty_like(first)
+def _high_bits(n: int, keys: Tensor) -> Iterator[tuple[int, slice, np.ndarray]]:
+    """Yield (mask, entries, their `masks.hash.high_bits`, to be overwritten); a block goes through all masks."""
+    first = np.arange(min(n, BLOCK), dtype=np.uint32) * np.uint32(STEP)
+    entries, hashes, shifted = np.empty_like(first), np.empty_like(first), np.empty_like(first)
     for start in range(0, n, BLOCK):
         size = min(BLOCK, n - start)
-        e, x, t = base[:size], hashes[:size], shifted[:size]
-        np.add(first[:size], np.uint32(start * step % 2**32), out=e)
-        for mask, key in enumerate(keys):
+        e, x, t = entries[:size], hashes[:size], shifted[:size]
+        np.add(first[:size], np.uint32(start * STEP % 2**32), out=e)
+        e ^= e >> 16
+        for mask, key in enumerate(keys.numpy().view(np.uint32)):
             np.bitwise_xor(e, key, out=x)
-            np.right_shift(x, 16, out=t)
-            np.bitwise_xor(x, t, out=x)
-            np.multiply(x, 0x7FEB352D, out=x)
+            np.multiply(x, FIRST, out=x)
             np.right_shift(x, 15, out=t)
             np.bitwise_xor(x, t, out=x)
-            np.multiply(x, 0x846CA68B, out=x)
-            yield mask, slice(start, start + size), x.view(np.int32)
+            np.multiply(x, SECOND, out=x)
+            h = x.view(np.int32)
+            h >>= 9
+            yield mask, slice(start, start + size), h

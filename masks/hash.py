@@ -3,14 +3,17 @@
 No generator and no storage: the numbers are drawn again wherever they are needed. They are the same for any
 number of threads, on any device and in any order, so a resumed run needs only the step's seed.
 
-    key_k = the high half of splitmix64(splitmix64(seed) + k * golden)
-    x     = i * 0x9E3779B1 xor key_k, then x ^= x >> 16; x *= 0x7FEB352D; x ^= x >> 15; x *= 0x846CA68B
-    u     = 1/2 + (2 floor(x / 2^9) + 1) / 2^24,   x read as a signed 32-bit number
+    e   = i * 0x9E3779B1;  e ^= e >> 16
+    key = the high half of splitmix64(splitmix64(seed) + k * golden)
+    x   = e ^ key;  x *= 0x7FEB352D;  x ^= x >> 15;  x *= 0x846CA68B
+    h   = x >> 9, which is -2^22 .. 2^22 - 1 where x is read as a signed 32-bit number
+    u   = (h + 2^22 + 1/2) / 2^23
 
-u is an odd multiple of 2^-24: exact in float32, never 0 or 1, and symmetric about 1/2.
+u is exact in float32, never 0 or 1, and symmetric about 1/2. What e needs is done once for all masks.
 
-Source: the two rounds are "lowbias32" of C. Wellons, "Prospecting for Hash Functions" (2018), without its last
-`x ^= x >> 16`, which leaves the high bits as they are; the keys are made by the finaliser of Steele, Lea and
+Source: the rounds are "lowbias32" of C. Wellons, "Prospecting for Hash Functions" (2018), without its last
+`x ^= x >> 16`, which leaves the high bits as they are, and with the key put in after the first shift: as that is
+linear, putting in another key before it would be the same. The keys are made by the finaliser of Steele, Lea and
 Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 """
 
@@ -19,7 +22,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ENTRY = 0x9E3779B1 - 2**32  # what one entry adds before hashing, as a signed 32-bit number
+STEP, FIRST, SECOND = 0x9E3779B1, 0x7FEB352D, 0x846CA68B  # the odd factors, in this order
 
 
 def uniforms(n: int, k: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
@@ -34,7 +37,7 @@ def uniforms(n: int, k: int, seed: int, device: torch.device | str = "cpu") -> T
     Returns:
         float32 [k, n] in (0, 1). More masks or more entries leave the first ones as they are.
     """
-    return uniform(scramble_(entries(n, device) ^ keys(seed, k, device)[:, None]), torch.float32)
+    return high_bits(entries(n, device), keys(seed, k, device)[:, None]).float().add_(2**22 + 0.5).mul_(2.0**-23)
 
 
 def keys(seed: int, k: int, device: torch.device | str = "cpu") -> Tensor:
@@ -48,23 +51,17 @@ def keys(seed: int, k: int, device: torch.device | str = "cpu") -> Tensor:
 
 
 def entries(n: int, device: torch.device | str = "cpu") -> Tensor:
-    """Return what entries 0 .. n-1 put into the hash, int32 [n]."""
-    return torch.arange(n, dtype=torch.int32, device=device) * ENTRY
+    """Return what entries 0 .. n-1 put into the hash, e, int32 [n]."""
+    # int32 products wrap as the hash wants it, but >> repeats the sign, which has to be cut off
+    e = torch.arange(n, dtype=torch.int32, device=device) * _signed(STEP)
+    return e ^ ((e >> 16) & 0xFFFF)
 
 
-def scramble_(x: Tensor) -> Tensor:
-    """Hash int32 `x` = entry xor key in place, and return it; only its high 23 bits are to be used."""
-    # int32 multiplication wraps as the hash wants it, but >> repeats the sign, which the masks cut off
-    x ^= (x >> 16).bitwise_and_(0xFFFF)
-    x *= 0x7FEB352D
-    x ^= (x >> 15).bitwise_and_(0x1FFFF)
-    x *= 0x846CA68B - 2**32
-    return x
-
-
-def uniform(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return the number u in (0, 1) of a hash, in `dtype` (float32 or float64, exact in both)."""
-    return (x >> 9).to(dtype).mul_(2.0**-23).add_(0.5 + 2.0**-24)
+def high_bits(e: Tensor, key: Tensor) -> Tensor:
+    """Return h, the 23 high bits of the hash of entries and key, int32."""
+    x = (e ^ key) * _signed(FIRST)
+    x = (x ^ ((x >> 15) & 0x1FFFF)) * _signed(SECOND)
+    return x >> 9
 
 
 def _mix(z: int) -> int:

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from masks import blocks
-from masks.hash import entries, scramble_, uniform
-from masks.law import least_kept, slope_, tempered_slope_
+from masks.hash import entries, high_bits
+from masks.law import last_dropped, slope_, tempered_slope_
 
 log = logging.getLogger("sieve")
 
@@ -68,11 +68,11 @@ def _weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
 def _scores_gradient(
     weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor, temperature: Tensor | None = None
 ) -> Tensor:
-    base = entries(len(scores), scores.device)
+    e = entries(len(scores), scores.device)
     c = scores.clip(-80, 80).neg_().exp_()  # past 80 the slope is 0 in float32, and c must not overflow
     total = torch.zeros_like(scores)
     for key, g in zip(keys.unbind(), gradient.unbind(), strict=True):
-        u = uniform(scramble_(base ^ key), scores.dtype)
+        u = high_bits(e, key).to(scores.dtype).add_(2**22 + 0.5)
         total += (slope_(u, c) if temperature is None else tempered_slope_(u, c, temperature)) * g
     if temperature is None:
         total *= c
@@ -80,9 +80,8 @@ def _scores_gradient(
 
 
 def _kept(scores: Tensor, keys: Tensor) -> list[Tensor]:
-    base = entries(len(scores), scores.device)
-    least = (least_kept(scores.to(torch.float32)) * 2.0**9).to(torch.int32)
-    return [scramble_(base ^ key) >= least for key in keys.unbind()]
+    e, last = entries(len(scores), scores.device), last_dropped(scores.to(torch.float32)).to(torch.int32)
+    return [high_bits(e, key) > last for key in keys.unbind()]
 
 
 def _run(whole: FunctionType, in_blocks: Callable[..., Tensor], *arguments: Tensor | None) -> Tensor:
