@@ -79,6 +79,7 @@ def main() -> None:
 # ---------------------------------------------------------------- the networks and the variants
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "ff128": (lambda: FeedForward(80, 10 * DIGITS, (128,) * 3, rng=stream(0, "init")), (ROWS, 80)),
     "ff800": (lambda: FeedForward(80, 10 * DIGITS, (800,) * 4, rng=stream(0, "init")), (ROWS, 80)),
     "ff2000": (lambda: FeedForward(80, 10 * DIGITS, (2000,) * 4, rng=stream(0, "init")), (ROWS, 80)),
     "lstm256": (lambda: LSTMModel(40, 10 * DIGITS, 256, 2, rng=stream(0, "init")), (ROWS, 6, 40)),

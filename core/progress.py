@@ -64,7 +64,7 @@ class Progress:
             rate = (step - self.stage_from) / max(now - self.stage_began, 1e-9)
             left = (self.steps - step) / rate if rate else 0
             numbers = " ".join(f"{k} {v:.4g}" for k, v in self.last.items())
-            log.info("%s %d/%d %s %.1f steps/s, %.0f s left", self.stage, step, self.steps, numbers, rate, left)
+            log.debug("%s %d/%d %s %.1f steps/s, %.0f s left", self.stage, step, self.steps, numbers, rate, left)
 
     def show(self, row: dict[str, float]) -> None:
         """New numbers: the loss, and the total accuracy when it was measured."""

@@ -22,7 +22,7 @@ from masks.law import last_dropped, slope_, tempered_slope_
 log = logging.getLogger("sieve")
 
 # Compiling takes seconds (once; then it is cached on disk), which networks of thin layers do not earn back.
-SMALL = 2**15
+SMALL = 2**14
 _broken: set[str] = set()  # device types on which compiling has failed in this process
 
 

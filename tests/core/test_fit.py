@@ -140,7 +140,7 @@ def test_tensorboard_shows_the_rows(run):
 
 
 def test_plain_progress_lines(run, caplog):
-    with caplog.at_level(logging.INFO, logger="sieve"):
+    with caplog.at_level(logging.DEBUG, logger="sieve"):
         go(Line(OPTIM), run)
     lines = [line for line in caplog.messages if line.startswith("a 7/7")]
     assert len(lines) == 1 and "loss" in lines[0] and "steps/s" in lines[0] and "s left" in lines[0]
