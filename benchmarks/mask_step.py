@@ -16,7 +16,8 @@ tensors of each layer come from and how the network runs on them:
                every operation, the frozen weights' gradients computed too; plain bmm layers
 
 Every round runs each variant once, in turn, and ratios are taken within a round; the tables give the median over
-rounds and the quartiles. As in main.py, the C library keeps freed memory, which speeds up all variants.
+rounds and the quartiles. As in main.py, the C library keeps freed memory, which speeds up all variants. On a
+machine with other work to do, `--cpu --threads 1` compares what the variants cost rather than how long they wait.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 
 ROWS, DIGITS = 128, 4
+CLOCKS = {False: "wall", True: "cpu"}
 Step = Callable[[], object]
 
 
@@ -60,6 +62,7 @@ def main() -> None:
     parser.add_argument("--samples", nargs="+", type=int, default=[4, 8])
     parser.add_argument("--seconds", type=float, default=15.0, help="for each network and number of samples")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--cpu", action="store_true", help="measure processor time instead of wall time")
     parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -69,8 +72,8 @@ def main() -> None:
     cells = []
     for name in args.only:
         for k in args.samples:
-            times = measure(variants(name, k), args.seconds)
-            cells.append({"network": name, "samples": k, "milliseconds": times})
+            times = measure(variants(name, k), args.seconds, time.process_time if args.cpu else time.perf_counter)
+            cells.append({"network": name, "samples": k, "clock": CLOCKS[args.cpu], "milliseconds": times})
             report(name, k, times)
     if args.json:
         args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
@@ -169,17 +172,19 @@ def textbook_sample(scores: Tensor, k: int) -> Tensor:
 @contextmanager
 def plain_products() -> Iterator[None]:
     """Let our layers multiply as anyone would write it, with autograd's own backward pass."""
-    ours = layers.linear.product
+    ours, width = layers.linear.product, layers.lstm.KERNEL_WIDTH
 
     def plain(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = torch.bmm(x, weight.transpose(1, 2))
         return y if bias is None else y + bias.unsqueeze(1)
 
     layers.linear.product = layers.lstm.product = plain
+    layers.lstm.KERNEL_WIDTH = sys.maxsize  # an LSTM by steps of K products
     try:
         yield
     finally:
         layers.linear.product = layers.lstm.product = ours
+        layers.lstm.KERNEL_WIDTH = width
 
 
 def without_compiler(step: Step) -> Step:
@@ -198,7 +203,7 @@ def without_compiler(step: Step) -> Step:
 # ---------------------------------------------------------------- measuring and reporting
 
 
-def measure(steps: dict[str, Step], seconds: float) -> dict[str, list[float]]:
+def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:
     """Return milliseconds of each round by variant; at least five rounds."""
     for step in [*steps.values()] * 2:
         step()
@@ -206,9 +211,9 @@ def measure(steps: dict[str, Step], seconds: float) -> dict[str, list[float]]:
     stop = time.perf_counter() + seconds
     while len(times["floor"]) < 5 or time.perf_counter() < stop:
         for name, step in steps.items():
-            begin = time.perf_counter()
+            begin = clock()
             step()
-            times[name].append(1e3 * (time.perf_counter() - begin))
+            times[name].append(1e3 * (clock() - begin))
     return times
 
 

@@ -26,7 +26,7 @@ def last_dropped(scores: Numbers) -> Numbers:
         scores: float32.
 
     Returns:
-        Whole numbers, float32. The probability of keeping that they stand for is exact within 3 / 2^23.
+        Whole numbers near -2^22 .. 2^22, float32. The probability of keeping that they stand for is exact within 3 / 2^23.
     """
     x = scores.clip(-16, 16)
     y = x * x
@@ -50,7 +50,7 @@ def last_dropped(scores: Numbers) -> Numbers:
     # u > sigmoid(-score) = (1 - tanh) / 2  <=>  h > -2^22 tanh - 1/2; adding 1.5 * 2^23 rounds to a whole number
     above += 12582912.0
     above -= 12582913.0
-    return above.clip(-(2.0**22) - 1, 2.0**22 - 2)
+    return above
 
 
 def slope_(u: Numbers, c: Numbers) -> Numbers:
