@@ -213,7 +213,7 @@ def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) 
         for name, step in steps.items():
             begin = clock()
             step()
-            times[name].append(1e3 * (clock() - begin))
+            times[name].append(round(1e3 * (clock() - begin), 3))
     return times
 
 
