@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from core.errors import MaskError
-from masks import kernels
+from masks import blocks, kernels
 from masks.hash import keys
 from masks.noise import gumbel_product, gumbel_sample, uniforms
 
@@ -139,6 +139,19 @@ def test_compiled_draws_the_same_masks_and_gradients(monkeypatch):
     assert torch.equal(w0.view(torch.int32), w1.view(torch.int32))
     torch.testing.assert_close(s0, s1, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(d0, d1, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [None, torch.tensor(0.4)])
+def test_the_formulas_that_are_compiled_also_run_as_they_are(temperature):
+    """On a device that numpy cannot reach they do, where nothing can be compiled."""
+    n, drawn = 70_001, keys(4, K)
+    weight, scores, gradient = numbers(n, seed=1), 3 * numbers(n, seed=2), numbers(K, n, seed=3)
+    assert torch.equal(kernels._product(weight, scores, drawn), blocks.product(weight, scores, drawn))
+    plain, in_blocks = (
+        f(weight, scores, drawn, gradient, temperature)
+        for f in (kernels._scores_gradient, blocks.scores_gradient)
+    )
+    torch.testing.assert_close(plain, in_blocks, rtol=1e-5, atol=1e-6)
 
 
 @needs_compiler
