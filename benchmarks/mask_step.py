@@ -2,22 +2,23 @@
 
     python benchmarks/mask_step.py [--quick] [--only ff800] [--samples 4 8] [--json FILE]
 
-A step is the same for all: K masks, forward pass of 128 rows (K chunks), cross entropy + penalty on the scores,
-backward pass, clipping of the gradient norm and fused Adam on the scores. What differs is where the K weight
-tensors of each layer come from and how the network runs on them:
+A step is the same for all: K masks, forward pass of 128 rows (K chunks), cross entropy + penalty on the
+scores, backward pass, clipping of the gradient norm and fused Adam on the scores. What differs is where the K
+weight tensors of each layer come from and how the network runs on them:
 
     loop       our sampling, K passes through the network
     vmap       our sampling, one vectorised pass
     layers     our sampling, one pass through batched layers: what `auto` takes
     blocks     as layers, without compiled code (SIEVE_COMPILE=0)
     floor      as layers, but the K weights are drawn beforehand: gradients to them, no sampling. Penalty,
-               clipping and Adam on scores of the same size are in it, so layers / floor is the price of sampling
-    textbook   W * m, m straight through Gumbel noise made of two uniforms and four logarithms, by autograd through
-               every operation, the frozen weights' gradients computed too; plain bmm layers
+               clipping and Adam on scores of the same size are in it: layers / floor is the price of sampling
+    textbook   W * m, m straight through Gumbel noise made of two uniforms and four logarithms, by autograd
+               through every operation, the frozen weights' gradients computed too; plain bmm layers
 
-Every round runs each variant once, in turn, and ratios are taken within a round; the tables give the median over
-rounds and the quartiles. As in main.py, the C library keeps freed memory, which speeds up all variants. On a
-machine with other work to do, `--cpu --threads 1` compares what the variants cost rather than how long they wait.
+Every round runs each variant once, in turn, and ratios are taken within a round; the tables give the median
+over rounds and the quartiles. As in main.py, the C library keeps freed memory, which speeds up all variants.
+On a machine with other work to do, `--cpu --threads 1` compares what the variants cost rather than how long
+they wait, and OMP_WAIT_POLICY=passive keeps waiting threads from spinning.
 """
 
 from __future__ import annotations
@@ -50,13 +51,14 @@ from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 
 ROWS, DIGITS = 128, 4
-CLOCKS = {False: "wall", True: "cpu"}
 Step = Callable[[], object]
 
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="ff800 with 4 samples, few rounds")
     parser.add_argument("--only", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--samples", nargs="+", type=int, default=[4, 8])
@@ -69,11 +71,12 @@ def main() -> None:
     keep_freed_memory()
     if args.quick:
         args.only, args.samples, args.seconds = ["ff800"], [4], 5.0
+    clock = time.process_time if args.cpu else time.perf_counter
     cells = []
     for name in args.only:
         for k in args.samples:
-            times = measure(variants(name, k), args.seconds, time.process_time if args.cpu else time.perf_counter)
-            cells.append({"network": name, "samples": k, "clock": CLOCKS[args.cpu], "milliseconds": times})
+            times = measure(variants(name, k), args.seconds, clock)
+            cells.append({"network": name, "samples": k, "clock": clock.__name__, "milliseconds": times})
             report(name, k, times)
     if args.json:
         args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
@@ -135,8 +138,9 @@ def variants(name: str, k: int) -> dict[str, Step]:
             for weight in copies.values():
                 weight.grad = None
             scores = masked.scores("subnet")
+            drawn = {n: w * textbook_sample(scores[n], k) for n, w in copies.items()}
             with plain_products():
-                update(masked(x, _Drawn({n: w * textbook_sample(scores[n], k) for n, w in copies.items()}, k)))
+                update(masked(x, _Drawn(drawn, k)))
 
         return step
 
@@ -219,7 +223,8 @@ def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) 
 
 def report(network: str, k: int, times: dict[str, list[float]]) -> None:
     """Print one table."""
-    print(f"\n{network}, K = {k}, {len(times['floor'])} rounds    ms     over the floor       textbook over it")
+    rounds = len(times["floor"])
+    print(f"\n{network}, K = {k}, {rounds} rounds    ms     over the floor       textbook over it")
     for name, own in times.items():
         over = spread([a / b for a, b in zip(own, times["floor"], strict=True)])
         under = spread([b / a for a, b in zip(own, times["textbook"], strict=True)])
@@ -237,7 +242,8 @@ def machine() -> dict[str, object]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        cpu = next((t.split(":", 1)[1].strip() for t in info.read_text().splitlines() if "model name" in t), cpu)
+        lines = info.read_text().splitlines()
+        cpu = next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), cpu)
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),

@@ -1,8 +1,8 @@
-"""The Gumbel-sigmoid product without a compiler: block by block in numpy, so that the numbers stay in the cache.
+"""The Gumbel-sigmoid product without a compiler: in blocks of numpy, so that the numbers stay in the cache.
 
-The slow parts of the obvious formula in torch are memory traffic, waking threads for every small operation, and
-boolean results and shifts, which it does not vectorise. Here each operation works in place on one block, and a
-weight is kept or dropped by its bits.
+The slow parts of the obvious formula in torch are memory traffic, waking threads for every small operation,
+and boolean results and shifts, which it does not vectorise. Here each operation works in place on one block,
+and a weight is kept or dropped by its bits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from masks.hash import FIRST, SECOND, STEP
-from masks.law import last_dropped, slope_, tempered_slope_
+from masks.law import last_dropped, slope_, tempered_slope
 
 BLOCK = 2**16  # three such blocks of four bytes fit the cache that belongs to one core
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -55,7 +55,7 @@ def scores_gradient(
                 c = np.exp(-scores[span].clip(-80, 80))
             u = h.astype(out.dtype)
             u += 2**22 + 0.5
-            u = slope_(u, c) if heat is None else tempered_slope_(u, c, heat)
+            u = slope_(u, c) if heat is None else tempered_slope(u, c, heat)
             u *= gradient[mask, span]
             part += u
             if mask == len(keys) - 1:
@@ -79,7 +79,7 @@ def _kept_bits(bits: np.ndarray, scores: Tensor, keys: Tensor, out: np.ndarray) 
 
 
 def _high_bits(n: int, keys: Tensor) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Yield (mask, entries, their `masks.hash.high_bits`, to be overwritten); a block goes through all masks."""
+    """Yield (mask, entries, their `high_bits`, to be overwritten): all masks of a block in turn."""
     first = np.arange(min(n, BLOCK), dtype=np.uint32) * np.uint32(STEP)
     entries, hashes, shifted = np.empty_like(first), np.empty_like(first), np.empty_like(first)
     for start in range(0, n, BLOCK):

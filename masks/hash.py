@@ -12,9 +12,9 @@ number of threads, on any device and in any order, so a resumed run needs only t
 u is exact in float32, never 0 or 1, and symmetric about 1/2. What e needs is done once for all masks.
 
 Source: the rounds are "lowbias32" of C. Wellons, "Prospecting for Hash Functions" (2018), without its last
-`x ^= x >> 16`, which leaves the high bits as they are, and with the key put in after the first shift: as that is
-linear, putting in another key before it would be the same. The keys are made by the finaliser of Steele, Lea and
-Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+`x ^= x >> 16`, which leaves the high bits as they are, and with the key put in after the first shift: as that
+is linear, putting in another key before it would be the same. The keys are made by the finaliser of Steele,
+Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def uniforms(n: int, k: int, seed: int, device: torch.device | str = "cpu") -> T
     Returns:
         float32 [k, n] in (0, 1). More masks or more entries leave the first ones as they are.
     """
-    return high_bits(entries(n, device), keys(seed, k, device)[:, None]).float().add_(2**22 + 0.5).mul_(2.0**-23)
+    h = high_bits(entries(n, device), keys(seed, k, device)[:, None])
+    return h.to(torch.float32).add_(2**22 + 0.5).mul_(2.0**-23)
 
 
 def keys(seed: int, k: int, device: torch.device | str = "cpu") -> Tensor:

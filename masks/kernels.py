@@ -1,7 +1,8 @@
 """The Gumbel-sigmoid product and its derivatives: compiled to one pass over memory each, or block by block.
 
 Which of the two runs is a function of the number of entries, the device and the environment alone, never of
-time or of the step, so a resumed run repeats the bits of an uninterrupted one. The masks are the same either way.
+time or of the step, so a resumed run repeats the bits of an uninterrupted one. The masks are the same bits in
+both, the gradients the same but for rounding.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from masks import blocks
 from masks.hash import entries, high_bits
-from masks.law import last_dropped, slope_, tempered_slope_
+from masks.law import last_dropped, slope_, tempered_slope
 
 log = logging.getLogger("sieve")
 
@@ -43,7 +44,7 @@ def product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
 def scores_gradient(
     weight: Tensor | None, scores: Tensor, keys: Tensor, gradient: Tensor, temperature: float
 ) -> Tensor:
-    """Return W * sum_k ds_k/dscore g_k, [n], from the gradient g [k, n] of the product; the noise is drawn again."""
+    """Return W * sum_k ds_k/dscore g_k, [n], from the product's gradient g [k, n]; draws the noise again."""
     # a tensor, because another number is no reason to compile again
     heat = () if temperature == 1 else (scores.new_tensor(temperature),)
     return _run(_scores_gradient, blocks.scores_gradient, weight, scores, keys, gradient, *heat)
@@ -62,7 +63,8 @@ def _product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
 
 
 def _weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
-    return sum(torch.where(keep, g, 0.0) for keep, g in zip(_kept(scores, keys), gradient.unbind(), strict=True))
+    pairs = zip(_kept(scores, keys), gradient.unbind(), strict=True)
+    return sum(torch.where(keep, g, 0.0) for keep, g in pairs)
 
 
 def _scores_gradient(
@@ -73,7 +75,7 @@ def _scores_gradient(
     total = torch.zeros_like(scores)
     for key, g in zip(keys.unbind(), gradient.unbind(), strict=True):
         u = high_bits(e, key).to(scores.dtype).add_(2**22 + 0.5)
-        total += (slope_(u, c) if temperature is None else tempered_slope_(u, c, temperature)) * g
+        total += (slope_(u, c) if temperature is None else tempered_slope(u, c, temperature)) * g
     if temperature is None:
         total *= c
     return total if weight is None else total * weight
@@ -93,9 +95,9 @@ def _run(whole: FunctionType, in_blocks: Callable[..., Tensor], *arguments: Tens
         return plain(*arguments)
     try:
         return _compiled(whole, len(keys), scores.dtype, device)(*arguments)
-    except Exception as error:  # no compiler, a broken one, no room for its cache: there is no list of all that
+    except Exception as error:  # no compiler, a broken one, no room for its cache: there is no list
         _broken.add(device)
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         log.warning("masks are drawn without compiled code, which is slower: %s", reason[:200])
         return plain(*arguments)
 

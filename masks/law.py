@@ -1,9 +1,9 @@
 """The law of a Gumbel-sigmoid mask. These formulas run on torch tensors and on numpy arrays alike.
 
-A mask keeps entry i where u > sigmoid(-score_i), which is sigmoid(score_i + log(u / (1-u))) > 1/2: the temperature
-plays no part in it. It is decided by comparing the hash with a whole number that comes from sums, products and
-one quotient alone: those round the same way everywhere, while the last bit of a library's exponential does not.
-So the masks are bit-equal on any device, compiled or not.
+A mask keeps entry i where u > sigmoid(-score_i), which is sigmoid(score_i + log(u / (1-u))) > 1/2: the
+temperature plays no part in it. It is decided by comparing the hash with a whole number that comes from sums,
+products and one quotient alone: those round the same way everywhere, while the last bit of a library's
+exponential does not. So the masks are bit-equal compiled or not, and with any number of threads.
 
 The gradient is that of s = sigmoid((score + log(u / (1-u))) / temperature).
 """
@@ -26,7 +26,7 @@ def last_dropped(scores: Numbers) -> Numbers:
         scores: float32.
 
     Returns:
-        Whole numbers near -2^22 .. 2^22, float32. The probability of keeping that they stand for is exact within 3 / 2^23.
+        Whole numbers near -2^22 .. 2^22, float32. The probability they stand for is exact within 3 / 2^23.
     """
     x = scores.clip(-16, 16)
     y = x * x
@@ -47,14 +47,14 @@ def last_dropped(scores: Numbers) -> Numbers:
     below *= y
     below += 1.0
     above /= below
-    # u > sigmoid(-score) = (1 - tanh) / 2  <=>  h > -2^22 tanh - 1/2; adding 1.5 * 2^23 rounds to a whole number
+    # u > sigmoid(-score) = (1 - tanh) / 2  <=>  h > -2^22 tanh - 1/2; adding 1.5 * 2^23 rounds
     above += 12582912.0
     above -= 12582913.0
     return above
 
 
 def slope_(u: Numbers, c: Numbers) -> Numbers:
-    """Turn uniform numbers into s (1 - s) / c at temperature 1, s = u / (u + (1-u) c), in place, and return it.
+    """Turn uniform numbers into s (1 - s) / c, where s = u / (u + (1-u) c) (temperature 1), in place.
 
     Args:
         u: uniform numbers times 2^23.
@@ -69,8 +69,8 @@ def slope_(u: Numbers, c: Numbers) -> Numbers:
     return u
 
 
-def tempered_slope_(u: Numbers, c: Numbers, temperature: float | Tensor) -> Numbers:
-    """Turn uniform numbers times 2^23 into ds / dscore = s (1 - s) / temperature, and return it; c = exp(-score)."""
+def tempered_slope(u: Numbers, c: Numbers, temperature: float | Tensor) -> Numbers:
+    """Return ds / dscore = s (1 - s) / temperature from uniform numbers times 2^23 and c = exp(-score)."""
     odds = 2.0**23 - u
     odds /= u
     odds *= c

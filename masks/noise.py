@@ -1,4 +1,4 @@
-"""Gumbel-sigmoid masks times the weights, with a straight-through gradient, as one differentiable function."""
+"""Gumbel-sigmoid masks times the weights, as one function with a straight-through gradient."""
 
 from __future__ import annotations
 
@@ -75,5 +75,5 @@ class _Product(torch.autograd.Function):
 
 
 def _flat(tensor: Tensor | None) -> Tensor | None:
-    """Return the entries as a vector outside of autograd: what is compiled must not depend on who needs a gradient."""
+    """Return the entries as a vector, outside of autograd: what is compiled must not depend on it."""
     return None if tensor is None else tensor.detach().reshape(-1)
