@@ -2,12 +2,12 @@
 
 The slow parts of the obvious formula in torch are memory traffic, waking threads for every small operation,
 and boolean results and shifts, which it does not vectorise. Here each operation works in place on one block,
-and a weight is kept or dropped by its bits.
+and a weight is kept or dropped by its bits. One thread does it: more of them gain nothing beside torch's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -48,51 +48,57 @@ def scores_gradient(
     out, scores, gradient = total.numpy(), scores.numpy(), gradient.to(scores.dtype).numpy()
     weight = None if weight is None else weight.to(total.dtype).numpy()
     heat = None if temperature is None else out.dtype.type(temperature)
-    with np.errstate(all="ignore"):  # overflow to infinity is meant, and gives 0
-        for mask, span, h in _high_bits(len(scores), keys):
-            if mask == 0:
-                part = out[span]
-                c = np.exp(-scores[span].clip(-80, 80))
+
+    def work(span: slice) -> None:
+        part, c = out[span], np.exp(-scores[span].clip(-80, 80))
+        for mask, h in _high_bits(span, keys):
             u = h.astype(out.dtype)
             u += 2**22 + 0.5
             u = slope_(u, c) if heat is None else tempered_slope(u, c, heat)
             u *= gradient[mask, span]
             part += u
-            if mask == len(keys) - 1:
-                if heat is None:
-                    part *= c
-                if weight is not None:
-                    part *= weight[span]
+        if heat is None:
+            part *= c
+        if weight is not None:
+            part *= weight[span]
+
+    _each_block(len(scores), work)
     return total
 
 
 def _kept_bits(bits: np.ndarray, scores: Tensor, keys: Tensor, out: np.ndarray) -> None:
     """Write `bits` [1 or k, n] where the mask keeps the entry, and 0 elsewhere, into `out` [k, n]."""
     scores = scores.numpy()
-    with np.errstate(invalid="ignore"):
-        for mask, span, h in _high_bits(len(scores), keys):
-            if mask == 0:
-                last = last_dropped(scores[span].astype(np.float32, copy=False)).astype(np.int32)
+
+    def work(span: slice) -> None:
+        last = last_dropped(scores[span].astype(np.float32, copy=False)).astype(np.int32)
+        for mask, h in _high_bits(span, keys):
             np.subtract(last, h, out=h)
             h >>= 31  # -1, all bits set, where the entry is kept
             np.bitwise_and(bits[mask % len(bits), span], h, out=out[mask, span], casting="same_kind")
 
+    _each_block(len(scores), work)
 
-def _high_bits(n: int, keys: Tensor) -> Iterator[tuple[int, slice, np.ndarray]]:
-    """Yield (mask, entries, their `high_bits`, to be overwritten): all masks of a block in turn."""
-    first = np.arange(min(n, BLOCK), dtype=np.uint32) * np.uint32(STEP)
-    entries, hashes, shifted = np.empty_like(first), np.empty_like(first), np.empty_like(first)
-    for start in range(0, n, BLOCK):
-        size = min(BLOCK, n - start)
-        e, x, t = entries[:size], hashes[:size], shifted[:size]
-        np.add(first[:size], np.uint32(start * STEP % 2**32), out=e)
-        e ^= e >> 16
-        for mask, key in enumerate(keys.numpy().view(np.uint32)):
-            np.bitwise_xor(e, key, out=x)
-            np.multiply(x, FIRST, out=x)
-            np.right_shift(x, 15, out=t)
-            np.bitwise_xor(x, t, out=x)
-            np.multiply(x, SECOND, out=x)
-            h = x.view(np.int32)
-            h >>= 9
-            yield mask, slice(start, start + size), h
+
+def _high_bits(span: slice, keys: Tensor) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (mask, `masks.hash.high_bits` of these entries, to be overwritten) for one mask after another."""
+    e = np.arange(span.start, span.stop, dtype=np.uint32)
+    e *= np.uint32(STEP)
+    x, t = np.empty_like(e), e >> 16
+    e ^= t
+    for mask, key in enumerate(keys.numpy().view(np.uint32)):
+        np.bitwise_xor(e, key, out=x)
+        np.multiply(x, FIRST, out=x)
+        np.right_shift(x, 15, out=t)
+        np.bitwise_xor(x, t, out=x)
+        np.multiply(x, SECOND, out=x)
+        h = x.view(np.int32)
+        h >>= 9
+        yield mask, h
+
+
+def _each_block(n: int, work: Callable[[slice], None]) -> None:
+    """Call `work` on every block of n entries, in order."""
+    with np.errstate(all="ignore"):  # overflow to infinity is meant, and gives 0
+        for start in range(0, n, BLOCK):
+            work(slice(start, min(n, start + BLOCK)))
