@@ -239,19 +239,15 @@ def spread(ratios: list[float]) -> str:
 
 def machine() -> dict[str, object]:
     """Return what the numbers depend on."""
-    cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        cpu = next((line.split(":", 1)[1].strip() for line in lines if "model name" in line), cpu)
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
     return {
-        "cpu": cpu,
+        "cpu": names[0].split(":", 1)[1].strip() if names else platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": os.getloadavg()[0],
         "capability": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
-        "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
     }
 
