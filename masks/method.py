@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:  # options are read without torch
 
 
 @dataclass(frozen=True)
-class Method:
+class Method(ABC):
     """A family of pure functions; a method's fields are its options (`mask.<field>`).
 
     All shapes below: `weight` and `scores` [...]; K samples are stacked in front.
@@ -26,24 +27,24 @@ class Method:
         """Return the first scores of a weight: `start` everywhere, unless the method has its own rule."""
         return weight.detach().new_full(weight.shape, start)
 
+    @abstractmethod
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         """Return K masks [k, ...] of 0 and 1 as numbers, differentiable with respect to the scores.
 
         The noise is a function of (seed, k, entry) only.
         """
-        raise NotImplementedError
 
     def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         """Return `weight * sample(scores, k, seed)` [k, ...]; a method may have a faster way to the same."""
         return weight * self.sample(scores, k, seed)
 
+    @abstractmethod
     def hard(self, scores: Tensor) -> Tensor:
         """Return the deterministic mask [...] as booleans."""
-        raise NotImplementedError
 
+    @abstractmethod
     def penalty(self, scores: Tensor) -> Tensor:
         """Return the scalar that `mask.penalty` multiplies: it falls as fewer weights are kept."""
-        raise NotImplementedError
 
     def at(self, progress: float) -> Method:
         """Return the method at this fraction (0 to 1) of the stage; annealed methods change with it."""

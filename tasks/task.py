@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from core.trackers import Mirrors
 from masks.model import MaskedModel
 
 
-class Task:
+class Task(ABC):
     """Base of all tasks. A task sets `masked` in its constructor and yields stages.
 
     Args:
@@ -29,9 +30,9 @@ class Task:
         self.options, self.run, self.mirrors = options, run, mirrors
         self.device = pick_device(options.run.device)
 
+    @abstractmethod
     def stages(self) -> Iterator[Stage]:
         """Yield the stages in order; see `core.fit.Trainable`."""
-        raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training changes."""
