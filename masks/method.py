@@ -45,7 +45,3 @@ class Method(ABC):
     @abstractmethod
     def penalty(self, scores: Tensor) -> Tensor:
         """Return the scalar that `mask.penalty` multiplies: it falls as fewer weights are kept."""
-
-    def at(self, progress: float) -> Method:
-        """Return the method at this fraction (0 to 1) of the stage; annealed methods change with it."""
-        return self

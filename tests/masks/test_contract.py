@@ -114,10 +114,6 @@ def test_elementwise_methods_treat_each_entry_alone(method):
     assert torch.equal(apart, together) == method.elementwise
 
 
-def test_annealing_returns_a_method(method):
-    assert type(method.at(0.0)) is type(method) is type(method.at(1.0))
-
-
 def test_options_carry_the_method(row):
     options = mask_options(row["name"])(method=row["name"], **row.get("options", {}))
     assert isinstance(options, MaskOptions)
