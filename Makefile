@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 3
-	PYTHON=$(BIN)/python paper/run_all.sh --sweep small/tuple_ff
+	PYTHON=$(BIN)/python paper/run_all.sh --runs runs --sweep small/tuple_ff
 	$(BIN)/python paper/demo_table.py
 
 test: $(VENV)/.installed

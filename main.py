@@ -7,12 +7,15 @@ import logging
 import os
 import sys
 import traceback
+from typing import Any
 
 from core import exit as code
 from core.errors import SieveError
 from core.logs import start_log
 from core.options import print_help, read_arguments
+from core.signals import Signals
 from core.store import Run
+from core.trackers import Mirrors, check, trackers_of
 from tasks.options import OPTIONS, options_class, resolve
 
 log = logging.getLogger("sieve")
@@ -25,6 +28,7 @@ def main(arguments: list[str]) -> int:
         if "help" in values or "h" in values or not values:
             return show_help(values)
         options = resolve(values)
+        check(options.log)
         run = Run.create(options)
     except SieveError as error:
         print(f"main.py: {error}", file=sys.stderr)
@@ -33,31 +37,39 @@ def main(arguments: list[str]) -> int:
         if not mine:
             print(f"main.py: {run.folder} is being run by another process", file=sys.stderr)
             return code.BUSY
-        if run.state == "done":
-            print(f"already done: {run.folder}")
-            return code.DONE
         start_log(run.path("log.txt"), options.run.quiet)
-        return execute(run, options)
+        trackers = trackers_of(options.log)
+        done = run.state == "done"
+        if done:
+            print(f"already done: {run.folder}")
+            trackers = tuple(name for name in trackers if name == "wandb")  # may lack it: done without, or elsewhere
+        with Signals() as signals:
+            try:
+                mirrors = Mirrors(trackers, run)
+            except SieveError as error:
+                log.error("main.py: %s", error)
+                return code.BAD_INPUT
+            ended = code.DONE if done else execute(run, options, mirrors, signals)
+            mirrors.close(ended)
+        return ended
 
 
-def execute(run: Run, options: object) -> int:
+def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
     """Build the task, run its stages, and record how it ended."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     import torch
 
     from core.fit import Stopped, fit
     from core.memory import keep_freed_memory
-    from core.trackers import Mirrors
     from tasks import TASKS
 
     keep_freed_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     log.info("%s %s in %s", run.task, run.signature, run.folder)
-    mirrors = Mirrors(() if options.log == "none" else (options.log,), run)
     try:
         task = TASKS[options.task](options, run, mirrors)
-        fit(task, run, options.seed, options.run, mirrors)
+        fit(task, run, options.seed, options.run, mirrors, signals)
         run.write_status("done")
         log.info("done: %s", run.folder)
         return code.DONE
@@ -73,8 +85,6 @@ def execute(run: Run, options: object) -> int:
         run.write_status("failed", error=f"{type(error).__name__}: {error}")
         log.error("%s", traceback.format_exc())
         return code.FAILED
-    finally:
-        mirrors.close()
 
 
 def show_help(values: dict[str, str]) -> int:
@@ -88,4 +98,7 @@ def show_help(values: dict[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(code.RESUME)

@@ -11,9 +11,11 @@ from pathlib import Path
 try:
     from core import exit as codes
     from core.errors import SieveError
+    from core.trackers import check
     from launch.arguments import read_arguments
-    from launch.choose import ask, only, read_settings, select
+    from launch.choose import ask, examples, only, read_settings, select
     from launch.foreground import run_here
+    from launch.on_wandb import run_on_wandb
     from launch.points import table
     from launch.pool import Pool
     from launch.screen import Screen
@@ -34,7 +36,9 @@ def main(argv: list[str]) -> int:
     slots = read_slots(args.gpus, args.jobs or 1)
     program = sweep.program_in(ROOT)
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
-    points = select(sweep, settings, resolve, run_dir, args.runs)
+    if args.wandb and not args.check:
+        return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, screen)
+    points = (examples if args.check else select)(sweep, settings, resolve, run_dir, args.runs)
     dry = args.list or args.check or args.dry_run
     pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
     if args.only:
@@ -44,7 +48,8 @@ def main(argv: list[str]) -> int:
         argv = [*argv, "--set", *(f"{name}={answers[name]}" for name in answers if name not in settings)]
         points = select(sweep, answers, resolve, run_dir, args.runs)
     if args.check:
-        screen.line(f"{args.file}: {len(points)} runs; every option and value is valid")
+        end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
+        screen.line(f"{args.file}: {end}; every option and value is valid")
     if args.list:
         screen.lines(table(points))
     if args.dry_run:
@@ -53,6 +58,8 @@ def main(argv: list[str]) -> int:
         return codes.DONE
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
+    for log in {point.options.log for point in points}:
+        check(log)
     if len(points) == 1 and not pool:
         code = run_here(points[0], program, screen, slots[0])
     else:

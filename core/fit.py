@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from core.history import History
 from core.option_groups import RunOptions, TrainOptions
 from core.progress import Progress
 from core.rng import key, stream
+from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors
 
@@ -88,14 +88,16 @@ class _Position:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirrors) -> dict[str, Any]:
+def fit(
+    task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirrors, signals: Signals
+) -> dict[str, Any]:
     """Run every stage of `task` to its end, resuming from the newest readable checkpoint.
 
     Returns:
         The summary: last value of each logged key, and what the stages' `finish` returned.
 
     Raises:
-        Stopped: SIGINT, SIGTERM, SIGUSR1 or SIGUSR2 arrived; the state is saved.
+        Stopped: a signal arrived; the state is saved.
         SieveError: the loss is not finite.
         CheckpointError: a checkpoint cannot be written.
     """
@@ -107,7 +109,7 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
         task.load_state_dict(saved["task"])
         log.info("resuming in stage %d at step %d", here.stage, here.step)
 
-    with _Signals() as signals, Progress(run, options.quiet) as progress:
+    with Progress(run, options.quiet) as progress:
 
         def save(optimizer: torch.optim.Optimizer | None, best: bool = False) -> None:
             state = {
@@ -120,8 +122,9 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
 
         def record(stage: Stage, measured: dict[str, float]) -> None:
             row = {f"{stage.name}/{name}": value for name, value in measured.items()}
-            history.append({"step": here.before + here.step, "stage": stage.name} | row)
-            mirrors.scalars(row, here.before + here.step)
+            whole = {"step": here.before + here.step, "stage": stage.name} | row
+            history.append(whole)
+            mirrors.row(whole)
             here.summary |= row
 
         for index, stage in enumerate(task.stages()):
@@ -166,7 +169,7 @@ def fit(task: Trainable, run: Run, seed: int, options: RunOptions, mirrors: Mirr
                     save(optimizer, best=improved)
             results = stage.finish()
             here.summary |= results
-            mirrors.scalars(results, here.before + here.step)
+            mirrors.results(results, here.before + here.step)
             here.stage, here.step, here.before = index + 1, 0, here.before + stage.steps
             here.loss_sum, here.loss_count, here.best = 0.0, 0, -math.inf
             save(None)
@@ -208,21 +211,3 @@ def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
         fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors)
         return torch.optim.Adam(tensors, stage.optim.lr, weight_decay=stage.optim.weight_decay, fused=fused)
     return torch.optim.SGD(tensors, stage.optim.lr, momentum=0.9, weight_decay=stage.optim.weight_decay)
-
-
-class _Signals:
-    """Turns the signals of schedulers and of Ctrl-C into a flag that the loop reads between steps."""
-
-    WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-
-    def __enter__(self) -> _Signals:
-        self.received = ""
-        self.previous = {number: signal.signal(number, self._note) for number in self.WATCHED}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.previous.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: object) -> None:
-        self.received = signal.Signals(number).name

@@ -63,7 +63,7 @@ class RunOptions:
     keep_checkpoints: tuple[Literal["first", "best", "last", "all"], ...] = ("last",)
     """Which checkpoints stay: first, best (by validation), last (the newest two, always kept), all."""
     save_tensors: bool = True
-    """Keep the trained weights and every subnet's scores in arrays/, for other programs and later analyses."""
+    """Keep the trained weights and every subnet's scores in tensors/, for other programs and later analyses."""
     quiet: bool = False
     """No progress lines on the terminal; log.txt has them all the same."""
 

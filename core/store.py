@@ -5,7 +5,8 @@
         history.jsonl   one row per logged step       summary.json  last and final values
         status.json     state, stage, step            log.txt       what the run said
         checkpoints/    for resuming                  lock          held while a process runs it
-        masks/<subnet>.npz  packed bits               arrays/<name>.npz  confusion counts, histograms, scores
+        masks/<subnet>.npz  packed bits               arrays/<name>.npz  confusion counts, histograms
+        tensors/<name>.npz  trained weights and scores
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from core.options import flatten, signature
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
 FORMAT = 1
 STATES = ("todo", "running", "stopped", "failed", "done")
@@ -57,19 +59,10 @@ class Run:
             StoreError: the folder cannot be written, or was written in another format.
         """
         folder = folder_of(options)
-        path = folder / "options.yaml"
-        if path.exists():
+        if (folder / "options.yaml").exists():
             _read_description(folder)
         else:
-            values = {k: list(v) if isinstance(v, tuple) else v for k, v in flatten(options).items()}
-            description = {
-                "format": FORMAT,
-                "task": options.task,
-                "signature": signature(options),
-                "sweep": options.run.sweep,
-                "options": values,
-            }
-            write_atomic(path, yaml.safe_dump(description, sort_keys=False).encode())
+            describe(folder, options)
         return cls(folder)
 
     @classmethod
@@ -139,12 +132,23 @@ class Run:
         Raises:
             StoreError: there is no such file.
         """
+        return self._read("arrays", name)
+
+    def tensors(self, name: str) -> dict[str, np.ndarray]:
+        """Return the tensors of `tensors/<name>.npz`.
+
+        Raises:
+            StoreError: there is no such file.
+        """
+        return self._read("tensors", name)
+
+    def _read(self, folder: str, name: str) -> dict[str, np.ndarray]:
         import numpy as np
 
-        path = self.path("arrays", f"{name}.npz")
+        path = self.path(folder, f"{name}.npz")
         if not path.exists():
             there = ", ".join(sorted(p.stem for p in path.parent.glob("*.npz"))) or "none"
-            raise StoreError(f"{self.folder} has no arrays {name!r}; there are: {there}")
+            raise StoreError(f"{self.folder} has no {folder} {name!r}; there are: {there}")
         with np.load(path, allow_pickle=False) as file:
             return dict(file)
 
@@ -182,19 +186,39 @@ class Run:
         write_json(self.path("summary.json"), summary)
 
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
-        """Write `arrays/<name>.npz`, compressed and atomically."""
+        """Write `arrays/<name>.npz`, results of an analysis; W&B gets them too."""
+        self._write("arrays", name, arrays)
+
+    def write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write `tensors/<name>.npz`, what was trained: for other programs, and too large for W&B."""
+        self._write("tensors", name, {k: tensor.detach().cpu().numpy() for k, tensor in tensors.items()})
+
+    def _write(self, folder: str, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         import io
 
         import numpy as np
 
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
-        write_atomic(self.path("arrays", f"{name}.npz"), buffer.getvalue())
+        write_atomic(self.path(folder, f"{name}.npz"), buffer.getvalue())
 
 
 def folder_of(options: Any) -> Path:
     """Return where a run with these options lies."""
     return Path(options.run.dir) / options.run.sweep / signature(options)
+
+
+def describe(folder: Path, options: Any) -> None:
+    """Write options.yaml of a run with these options into a folder."""
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in flatten(options).items()}
+    description = {
+        "format": FORMAT,
+        "task": options.task,
+        "signature": signature(options),
+        "sweep": options.run.sweep,
+        "options": values,
+    }
+    write_atomic(folder / "options.yaml", yaml.safe_dump(description, sort_keys=False).encode())
 
 
 def read_status(folder: Path) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Mirrors of the run store: places that show a run while it goes on. A mirror that fails never stops a run.
 
-A tracker has `scalars(row, step)`, `histogram(name, values, step)` and `close()`;
-a new one is a class here (or in a file of its own) and a name in `TRACKERS`.
+A tracker has the methods of `Tracker`; a new one is a file and a name in `TRACKERS`.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Protocol
 
+from core.errors import SieveError
 from core.registry import Registry
 
 if TYPE_CHECKING:
@@ -17,50 +18,67 @@ if TYPE_CHECKING:
     from core.store import Run
 
 log = logging.getLogger("sieve")
+TRACKERS = Registry("tracker", {"tb": "core.tensorboard:TensorBoard", "wandb": "core.wandb:WandB"})
 
 
-class TensorBoard:
-    """Scalars and histograms for `tensorboard --logdir`, in the run's tb/ folder."""
+class Tracker(Protocol):
+    """What a tracker does. It is made with the run it mirrors, which may have rows already."""
 
-    def __init__(self, run: Run):
-        from torch.utils.tensorboard import SummaryWriter
+    @staticmethod
+    def check() -> None:
+        """Raise a SieveError when it cannot be used here; called before anything starts."""
 
-        self.writer = SummaryWriter(str(run.path("tb")))
+    def row(self, row: dict[str, Any]) -> None:
+        """Show a row of the history, `step` and `stage` among its keys; a resumed run may repeat some."""
 
-    def scalars(self, row: dict[str, float], step: int) -> None:
-        for name, value in row.items():
-            self.writer.add_scalar(name, value, step)
+    def results(self, numbers: dict[str, float], step: int) -> None:
+        """Show what the end of a stage measured, after `step` steps in all."""
 
-    def histogram(self, name: str, values: np.ndarray, step: int) -> None:
-        self.writer.add_histogram(name, values, step)
+    def histogram(self, name: str, values: np.ndarray) -> None:
+        """Show a distribution."""
 
-    def close(self) -> None:
-        self.writer.close()
+    def image(self, name: str, pixels: np.ndarray) -> None:
+        """Show a grey picture: [height, width] uint8, 255 is white."""
 
-
-TRACKERS = Registry("tracker", {"tb": "core.trackers:TensorBoard"})
+    def close(self, code: int) -> None:
+        """Flush and end; `code` is the exit code of the run (core.exit)."""
 
 
 class Mirrors:
-    """The trackers of one run. The first failure of one is logged, and that one is left out from then on."""
+    """The trackers of one run. The first failure of one is logged, and that one is left out from then on.
+
+    Args:
+        names: keys of `TRACKERS`; what `--log` stands for is `trackers_of`.
+        run: what to mirror.
+
+    Raises:
+        SieveError: a tracker cannot be used as it was asked for (no account, say).
+    """
 
     def __init__(self, names: tuple[str, ...], run: Run):
-        self.trackers: dict[str, Any] = {}
+        self.trackers: dict[str, Tracker] = {}
         for name in names:
             self._guard(name, lambda name=name: self.trackers.__setitem__(name, TRACKERS[name](run)))
 
-    def scalars(self, row: dict[str, Any], step: int) -> None:
-        """Mirror the numbers of a history row."""
-        numbers = {k: v for k, v in row.items() if isinstance(v, (int, float)) and k != "step"}
-        self._each("scalars", numbers, step)
+    def row(self, row: dict[str, Any]) -> None:
+        """Mirror a row of the history."""
+        self._each("row", row)
 
-    def histogram(self, name: str, values: np.ndarray, step: int) -> None:
+    def results(self, numbers: dict[str, float], step: int) -> None:
+        """Mirror what the end of a stage measured."""
+        self._each("results", numbers, step)
+
+    def histogram(self, name: str, values: np.ndarray) -> None:
         """Mirror a distribution."""
-        self._each("histogram", name, values, step)
+        self._each("histogram", name, values)
 
-    def close(self) -> None:
-        """Flush and close every mirror."""
-        self._each("close")
+    def image(self, name: str, pixels: np.ndarray) -> None:
+        """Mirror a grey picture."""
+        self._each("image", name, pixels)
+
+    def close(self, code: int) -> None:
+        """Flush and end every mirror."""
+        self._each("close", code)
 
     def _each(self, method: str, *arguments: Any) -> None:
         for name, tracker in list(self.trackers.items()):
@@ -69,6 +87,21 @@ class Mirrors:
     def _guard(self, name: str, action: Any) -> None:
         try:
             action()
+        except SieveError:  # the user's to mend
+            raise
         except Exception as error:  # whatever a mirror does, the run goes on
             log.warning("the %s mirror failed and is off from here on: %s", name, error)
             self.trackers.pop(name, None)
+
+
+def trackers_of(log: str) -> tuple[str, ...]:
+    """Return the trackers that `--log` stands for; `auto` is wandb under a W&B agent, elsewhere tb."""
+    if log == "auto":
+        log = "wandb" if "WANDB_SWEEP_ID" in os.environ else "tb"
+    return {"none": (), "all": tuple(TRACKERS)}.get(log, (log,))
+
+
+def check(log: str) -> None:
+    """Raise a SieveError when what `--log` asks for cannot be used here."""
+    for name in trackers_of(log):
+        TRACKERS[name].check()

@@ -13,6 +13,9 @@ Without --all, --only, --jobs, --gpus or --retry-failed, run.py asks for each pa
 values and runs that point here. Finished points are never run again; stopped ones go on where they were.
 Exit code: 0 all done; 1 some failed; 2 a mistake in the command or the file; 75 stopped, run it to go on."""
 
+NOT_ON_WANDB = ("only", "retry_failed", "list", "dry_run")  # W&B says which points are done when
+NOT_WHEN_JOINING = ("set", "runs", "dir", "check")  # the sweep is as it was created
+
 
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are one line and name the nearest option."""
@@ -50,11 +53,19 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--gpus", metavar="G", help="groups of GPUs that work side by side: '0|1|2,3'")
     add("--retry-failed", action="store_true", help="run failed points again too")
     add("--runs", type=_positive, metavar="N", help="at most so many points, instead of the file's run_cap")
+    add("--wandb", action="store_true", help="create the sweep on W&B and start an agent for it in every slot")
+    add("--sweep", metavar="ID", help="join this sweep on W&B (ENTITY/PROJECT/ID) instead of creating one")
     add("--dir", metavar="DIR", help="folder of all results (default: runs, beside run.py)")
     add("--list", action="store_true", help="list the points with their states, and run nothing")
     add("--check", action="store_true", help="check the file and every point of it, and run nothing")
     add("--dry-run", action="store_true", help="print the commands, and run nothing")
-    return parser.parse_args(list(argv))
+    args = parser.parse_args(list(argv))
+    args.wandb = args.wandb or bool(args.sweep)
+    for first, others in (("wandb", NOT_ON_WANDB), ("sweep", NOT_WHEN_JOINING)):
+        for name in others:
+            if getattr(args, first) and getattr(args, name):
+                parser.error(f"--{name.replace('_', '-')} does not go with --{first}")
+    return args
 
 
 def _positive(text: str) -> int:

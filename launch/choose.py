@@ -11,6 +11,8 @@ from launch.points import Point, as_text
 from launch.screen import Screen
 from launch.sweep import Resolve, Sweep
 
+EXAMPLES = 8  # points of a sweep without end
+
 
 def read_settings(items: Sequence[str]) -> dict[str, str]:
     """Return `--set a=1 b.c=2` as names and texts; `-` and `_` inside a name are the same.
@@ -47,6 +49,19 @@ def select(
     numbers = {point.signature: point.index for point in whole}
     chosen = sweep.with_values(settings).points(resolve, run_dir, runs)
     return [replace(point, index=numbers.setdefault(point.signature, len(numbers) + 1)) for point in chosen]
+
+
+def examples(
+    sweep: Sweep, settings: dict[str, str], resolve: Resolve, run_dir: str, runs: int | None
+) -> list[Point]:
+    """Return the points whose options are worth checking: all that can be known, some of a sweep without end.
+
+    Raises:
+        SweepError: as of Sweep.points.
+    """
+    if sweep.has_end():
+        return select(sweep, settings, resolve, run_dir, runs)
+    return select(replace(sweep, method="random"), settings, resolve, run_dir, runs or EXAMPLES)
 
 
 def only(points: Sequence[Point], text: str) -> list[Point]:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from core import exit as codes
+from core.trackers import trackers_of
 from launch.child import GRACE_SECONDS, Child, Interrupts
 from launch.points import Point
 from launch.screen import Screen
@@ -76,8 +77,7 @@ def free_port(first: int = FIRST_PORT) -> int:
 
 
 def _wants_tensorboard(point: Point) -> bool:
-    asked = getattr(point.options, "log", "none") in ("tb", "all")
-    return asked and importlib.util.find_spec("tensorboard") is not None
+    return "tb" in trackers_of(point.options.log) and importlib.util.find_spec("tensorboard") is not None
 
 
 def _tensorboard(folder: Path, screen: Screen) -> Child:

@@ -21,7 +21,7 @@ from core.store import is_locked, read_status
 from launch.child import GRACE_SECONDS, Child, Interrupts
 from launch.failure import record_failure
 from launch.points import Point
-from launch.screen import Screen
+from launch.screen import Screen, how_far
 from launch.slots import environment
 
 TICK_SECONDS = 0.1
@@ -51,8 +51,8 @@ class _Active:
     def look(self) -> None:
         """Read how far it is."""
         status = read_status(self.point.folder)
-        if status.get("pid") == self.child.pid and status.get("steps"):  # not one of an earlier attempt
-            self.stage = f" {status.get('stage', '')} {100 * status.get('step', 0) // status['steps']}%"
+        if status.get("pid") == self.child.pid:  # not one of an earlier attempt
+            self.stage = how_far(status)
 
 
 class Pool:

@@ -6,10 +6,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
 
 PLAIN_SECONDS = 30.0  # between progress lines in a file, when nothing but percentages changed
+
+
+def how_far(status: Mapping[str, Any]) -> str:
+    """Return " train 43%" for the status.json of a run; "" before its first step."""
+    return f" {status['stage']} {100 * status['step'] // status['steps']}%" if status.get("steps") else ""
 
 
 class Screen:

@@ -30,9 +30,10 @@ from launch.parameter import MOST, Parameter, given
 from launch.points import Point, as_text
 from launch.schema import read_parameters
 
-METHODS = ("grid", "random")
+METHODS = ("grid", "random", "bayes")
 ONLY_WANDB = ("project", "entity", "description", "early_terminate", "controller", "scheduler")
 KEYS = ("program", "name", "method", "metric", "command", "parameters", "run_cap", *ONLY_WANDB)
+COMMAND = ["${env}", "${interpreter}", "${program}", "${args}"]  # what an agent starts where the file says nothing
 OURS = {"run.sweep": "the sweep's name:", "run.dir": "--dir"}
 Resolve = Callable[[Mapping[str, Any]], Any]
 
@@ -44,7 +45,7 @@ class Sweep:
     Attributes:
         document: the file.
         name: folder of the results, below run.dir.
-        method: grid or random.
+        method: grid, random, or bayes (which only W&B can do).
         program: the script that does one run, relative to the toolkit's folder.
         run_cap: at most so many points, or None.
         parameters: by dotted option name, in the order of the file.
@@ -97,6 +98,30 @@ class Sweep:
             self, parameters=self.parameters | {name: given(name, text) for name, text in values.items()}
         )
 
+    def config(self, values: Mapping[str, str], runs: int | None, run_dir: str | None) -> dict[str, Any]:
+        """Return the sweep as the W&B server takes it.
+
+        Args:
+            values: parameters set (or added) to one value each.
+            runs: at most so many points; None leaves the file's run_cap.
+            run_dir: the folder of all results, or None for the one beside main.py.
+        """
+        config = Located(self.document.root, 0).plain() | {"name": self.name, "program": self.program}
+        for name, text in values.items():
+            _remove(config["parameters"], name)
+            config["parameters"][name] = {"value": text}
+        if runs is not None:
+            config["run_cap"] = runs
+        more = [f"--run.dir={Path(run_dir).resolve()}"] if run_dir else []
+        if not any(word.startswith("--run.sweep=") for word in config.setdefault("command", COMMAND)):
+            more.append(f"--run.sweep={self.name}")
+        config["command"] = [*config["command"], *more]
+        return config
+
+    def has_end(self) -> bool:
+        """Return whether the number of points is known."""
+        return self.method == "grid" or (self.method == "random" and self.run_cap is not None)
+
     def choices(self) -> dict[str, tuple[Located, ...]]:
         """Return the parameters of a grid that have several values.
 
@@ -140,6 +165,9 @@ class Sweep:
         return [replace(point, varying=varying) for point in points]
 
     def _combinations(self, cap: int | None) -> Iterator[dict[str, Located]]:
+        if self.method == "bayes":
+            line = self.document.root["method"].line
+            raise self.document.error(line, "method: bayes needs the W&B server; add --wandb")
         if self.method == "random":
             if cap is None:
                 raise self.document.error(0, "method: random has no end; give run_cap: N there, or --runs N")
@@ -172,6 +200,14 @@ class Sweep:
         return self.document.error(line, text) if line else SweepError(f"--set: {text}")
 
 
+def _remove(block: dict[str, Any], name: str) -> None:
+    """Take a parameter out of a plain `parameters:` block, also where it is nested."""
+    block.pop(name, None)
+    for group, entry in block.items():
+        if name.startswith(f"{group}.") and "parameters" in entry:
+            _remove(entry["parameters"], name.removeprefix(f"{group}."))
+
+
 def _name(document: Document) -> str:
     item = document.root.get("name")
     if item is None:
@@ -186,8 +222,6 @@ def _method(document: Document) -> str:
     if "method" not in document.root:
         raise document.error(0, f"no method:; allowed: {', '.join(METHODS)}")
     method, line = document.root["method"]
-    if method == "bayes":
-        raise document.error(line, "method: bayes needs the W&B server; allowed here: grid, random")
     if method not in METHODS:
         near = nearest(str(method), METHODS)
         raise document.error(line, f"unknown method {method!r}; allowed: {', '.join(METHODS)}{near}")

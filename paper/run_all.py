@@ -19,10 +19,15 @@ try:
     from core.store import Run
     from paper.figure import Plot, render, write
     from paper.index import write_index
+    from paper.pull import pull, read_config
     from paper.results import SMALL, Group, by_scale, command, file_name, groups, load, twins
 except ModuleNotFoundError as missing:
     sys.stderr.write(f"run_all: {sys.executable} has no {missing.name}; once: make test\n")
     sys.exit(2)
+
+
+CONFIG = Path("paper/config.json")
+RUNS = "runs"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -32,9 +37,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         plots = choose(discover(), [name for item in args.only for name in item.split(",")])
         settings = read_settings(args.set, plots)
-        if args.runs != "runs" and not Path(args.runs).is_dir():
-            raise OptionError(f"--runs {args.runs}: there is no such folder")
-        runs, drawn = load(args.runs), []
+        runs, drawn = load(source(args, plots)), []
         for plot in plots:
             drawn += draw(plot, runs, Path(args.out), settings.get(plot.NAME, {}), args)
         _say(f"index  {write_index(Path(args.out), discover(), plots, drawn)}")
@@ -85,6 +88,20 @@ def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict
     return found
 
 
+def source(args: Any, plots: Sequence[Plot]) -> Path:
+    """Return the folder of the runs: --runs; or what W&B has, where paper/config.json names a project; or runs/.
+
+    Raises:
+        OptionError: there is no such folder, or W&B cannot be read.
+    """
+    project = read_config(CONFIG) if args.runs is None else None
+    if project is not None:
+        return pull(project, args.sweep or sorted({sweep for plot in plots for sweep in twins(plot.SWEEPS)}))
+    if args.runs is not None and not Path(args.runs).is_dir():
+        raise OptionError(f"--runs {args.runs}: there is no such folder")
+    return Path(args.runs or RUNS)
+
+
 def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str], args: Any) -> list[Path]:
     """Draw a figure for every group of its runs, say what was drawn or lacks; return the tables' paths."""
     sweeps = tuple(args.sweep) or twins(plot.SWEEPS)
@@ -116,7 +133,7 @@ def record(
     again = ["paper/run_all.sh", "--only", plot.NAME]
     again += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     again += [word for name in args.sweep for word in ("--sweep", name)]
-    again += ["--runs", args.runs] if args.runs != "runs" else []
+    again += ["--runs", args.runs] if args.runs else []
     again += ["--out", args.out] if args.out != "paper/out" else []
     return {
         "figure": plot.NAME, "title": plot.TITLE, "caption": plot.CAPTION, "paper": plot.PAPER,
@@ -128,16 +145,17 @@ def record(
     }
 
 
-def sweep_command(sweep: str, runs: str) -> str:
+def sweep_command(sweep: str, runs: str | None) -> str:
     """Return the command that does the runs of a sweep."""
-    more = ["--dir", runs] if runs != "runs" else []
+    more = ["--dir", runs] if runs else []
     return shlex.join(["./run.py", f"sweeps/{sweep}.yaml", "--all", *more])
 
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paper/run_all.sh", description="Draw every figure whose runs exist.")
     add = parser.add_argument
-    add("--runs", default="runs", metavar="DIR", help="folder of the runs (default: runs)")
+    add("--runs", metavar="DIR",
+        help="folder of the runs (default: W&B, where paper/config.json names a project, otherwise runs)")
     add("--out", default="paper/out", metavar="DIR", help="where to write (default: paper/out)")
     add("--only", default=[], action="append", metavar="NAME", help="only this figure; may be repeated")
     add("--sweep", default=[], action="append", metavar="NAME",

@@ -18,6 +18,7 @@ from analysis.half import half
 from analysis.histogram import probability_histogram
 from analysis.inverse import inverse
 from analysis.overlap import overlap, remaining, sharing
+from analysis.picture import picture
 from core.fit import Stage
 from core.rng import stream
 from core.store import Run
@@ -126,20 +127,23 @@ class SubnetTask(Task):
     def finish_training(self) -> dict[str, float]:
         """Measure the trained network on every set."""
         if self.options.run.save_tensors:
-            self.run.write_arrays("weights", **_arrays(self.model.state_dict()))
+            self.run.write_tensors("weights", self.model.state_dict())
         return self.all_accuracies("final/network", None, ("valid", "test", "seen"))
 
     def finish_mask(self, subnet: str) -> dict[str, float]:
         """Save the mask and test it: alone, inverted, by halves, and against random masks of its size."""
         scores = self.masked.scores(subnet)
         if self.options.run.save_tensors:
-            self.run.write_arrays(f"scores_{subnet}", **_arrays(scores))
+            self.run.write_tensors(f"scores_{subnet}", scores)
         edges, counts = probability_histogram(scores)
         self.run.write_arrays(f"histogram_{subnet}", edges=edges, counts=counts)
         for name, tensor in scores.items():
-            self.mirrors.histogram(f"{subnet}/probability/{name}", tensor.detach().sigmoid().cpu().numpy(), 0)
+            self.mirrors.histogram(f"{subnet}/probability/{name}", tensor.detach().sigmoid().cpu().numpy())
         masks = self.masked.settle(subnet)
         masks.save(self.run.path("masks", f"{subnet}.npz"))
+        for name, mask in masks.items():
+            if mask.dim() > 1:
+                self.mirrors.image(f"{subnet}/mask/{name}", picture(mask))
 
         numbers = self.all_accuracies(f"final/{subnet}", Hard(subnet), ("valid", "test", "seen"))
         control = self.masked.masks(CONTROL)
@@ -174,7 +178,3 @@ class SubnetTask(Task):
             | kept_control | {f"kept/{CONTROL}/total": float(control.count())}
             | sharing(subnets) | remaining(control, subnets) | overlap(first, second)
         )
-
-
-def _arrays(tensors: dict[str, Tensor]) -> dict[str, Any]:
-    return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}

@@ -39,8 +39,9 @@ class ArithmeticOptions:
     """Name of the task."""
     seed: int = 0
     """Seed of every named random stream of the run."""
-    log: Literal["tb", "none"] = "tb"
-    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder) or none."""
+    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
+    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
+    auto is wandb under a W&B agent and tb elsewhere."""
     n_digits: int = 2
     """Decimal digits of every number, 1 to 4; results are taken modulo 10^n_digits."""
     data: DataOptions = field(default_factory=DataOptions)

@@ -10,6 +10,7 @@ from core.checkpoint import Checkpoints, read_checkpoint
 from core.errors import CheckpointError, SieveError
 from core.fit import Stage, fit, lr_at
 from core.option_groups import RunOptions, TrainOptions
+from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors
 from tasks.options import resolve
@@ -54,7 +55,8 @@ OPTIM = TrainOptions(lr=0.1, eval_every=3, grad_clip=None)
 
 
 def go(task, run, seed=0, mirrors=None, **options):
-    return fit(task, run, seed, RunOptions(quiet=True, **options), mirrors or Mirrors((), run))
+    with Signals() as signals:
+        return fit(task, run, seed, RunOptions(quiet=True, **options), mirrors or Mirrors((), run), signals)
 
 
 def test_exact_steps_rows_and_summary(run):
@@ -116,7 +118,7 @@ def test_a_mirror_that_fails_is_left_out_and_the_run_goes_on(run, caplog):
     class Broken:
         calls = 0
 
-        def scalars(self, row, step):
+        def row(self, row):
             Broken.calls += 1
             raise ConnectionError("server gone")
 
@@ -132,7 +134,7 @@ def test_tensorboard_shows_the_rows(run):
 
     mirrors = Mirrors(("tb",), run)
     go(Line(OPTIM), run, mirrors=mirrors)
-    mirrors.close()
+    mirrors.close(0)
     events = EventAccumulator(str(run.path("tb"))).Reload()
     shown = [(event.step, event.value) for event in events.Scalars("a/valid")]
     expected = [(row["step"], pytest.approx(row["a/valid"])) for row in run.history() if row["stage"] == "a"]

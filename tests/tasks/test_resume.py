@@ -25,7 +25,7 @@ def result(folder):
     """Everything a finished run has to say, in bytes."""
     (run,) = Run.query(folder)
     found = {name: run.path(name).read_bytes() for name in ("history.jsonl", "summary.json")}
-    for path in sorted([*run.path("arrays").glob("*"), *run.path("masks").glob("*")]):
+    for path in sorted(path for folder in ("arrays", "masks", "tensors") for path in run.path(folder).glob("*")):
         with np.load(path) as file:
             found |= {f"{path.name}/{name}": file[name].tobytes() for name in file.files}
     return found

@@ -84,10 +84,10 @@ def test_masks_and_arrays_are_there_and_agree_with_the_summary(finished):
     for path in finished.path("masks").glob("*.npz"):
         masks = Masks.load(path)
         assert masks.count() == finished.summary[f"kept/{path.stem}/total"]
-        scores = finished.arrays(f"scores_{path.stem}")
+        scores = finished.tensors(f"scores_{path.stem}")
         assert {name: s.shape for name, s in scores.items()} == {name: tuple(m.shape) for name, m in masks.items()}
         assert finished.arrays(f"histogram_{path.stem}")["counts"].sum() == masks.size()
-    assert set(finished.arrays("weights")) >= set(masks)
+    assert set(finished.tensors("weights")) >= set(masks)
 
 
 def test_sharing_follows_from_the_saved_masks(finished):

@@ -1,0 +1,128 @@
+"""Weights & Biases as a mirror: under an agent, by hand, offline (WANDB_MODE=offline) or disabled.
+
+Row number n of the history is W&B's `_step` 2n, pictures and histograms of the stage that ends there are 2n + 1. So a
+run that goes on, or is mirrored long after it was done, sends exactly the rows that W&B does not have yet. The
+training step is the key `step`, which W&B draws along the x axis.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import wandb
+
+from core import exit as codes
+from core.errors import OptionError
+from core.files import write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from core.store import Run
+
+log = logging.getLogger("sieve")
+PROJECT = "sieve"  # unless WANDB_PROJECT says otherwise
+FILES = ("masks/*.npz", "arrays/*.npz")
+# Unless the environment says otherwise (WANDB_FINISH_TIMEOUT=...). W&B's own would lose the rows of the last 15 seconds
+# before a SIGKILL, wait for ever at the end of a run for a server that is gone, and link to files that may move.
+SETTINGS: dict[str, Any] = {
+    "x_transaction_log_flush_interval": 1,
+    "x_file_stream_transmit_interval": 5,
+    "init_timeout": 60,
+    "finish_timeout": 60,
+    "finish_timeout_raises": True,
+    "symlink": False,
+}
+
+
+class WandB:
+    """See core.trackers.Tracker. Its files lie in the run's wandb/ folder; wandb.json there says which run it is."""
+
+    @staticmethod
+    def check() -> None:
+        """Raise OptionError when nobody is logged in."""
+        try:
+            if wandb.setup().settings.mode == "online" and not wandb.login(prompt=False, verify=False):
+                raise OptionError("log=wandb needs an account: wandb login; or WANDB_MODE=offline, or log=tb")
+        except wandb.errors.AuthenticationError as error:
+            raise OptionError(f"log=wandb: {' '.join(str(error).split())}; wandb login asks for the key") from None
+
+    def __init__(self, run: Run):
+        self.run, self.rows, self.last_step = run, 0, -1
+        self.media: dict[str, Any] = {}
+        self.mirror = _init(run)
+        self.mirror.define_metric("*", step_metric="step")
+        for row in run.history():
+            self.row(row)
+
+    def row(self, row: dict[str, Any]) -> None:
+        if row["step"] <= self.last_step:
+            return  # taken again after a kill, with the same result
+        self._log(row, 2 * self.rows)
+        self.rows, self.last_step = self.rows + 1, row["step"]
+
+    def results(self, numbers: dict[str, float], step: int) -> None:
+        self.mirror.summary.update(numbers)
+        if self.media:
+            self._log(self.media, 2 * self.rows - 1)
+            self.media = {}
+
+    def histogram(self, name: str, values: np.ndarray) -> None:
+        self.media[name] = wandb.Histogram(values)
+
+    def image(self, name: str, pixels: np.ndarray) -> None:
+        self.media[name] = wandb.Image(pixels)
+
+    def close(self, code: int) -> None:
+        self.mirror.summary.update(self.run.summary)
+        for pattern in FILES:
+            self.mirror.save(str(self.run.folder.resolve() / pattern), self.run.folder.resolve(), policy="now")
+        if code == codes.RESUME:
+            self.mirror.mark_preempting()  # the sweep hands the run out again
+        try:
+            self.mirror.finish(exit_code=code)
+        except TimeoutError:
+            log.warning("W&B did not take everything in time; later: wandb sync --include-online %s", self._folder())
+
+    def _log(self, values: dict[str, Any], index: int) -> None:
+        if index >= self.mirror.starting_step:
+            self.mirror.log(values, step=index, commit=True)
+
+    def _folder(self) -> str:
+        return os.path.dirname(self.mirror.settings.sync_file)
+
+
+def _init(run: Run) -> wandb.Run:
+    ours = {name: value for name, value in SETTINGS.items() if f"WANDB_{name.upper()}" not in os.environ}
+    record = run.path("wandb.json")
+    settings: dict[str, Any] = {
+        "dir": str(run.folder.resolve()),
+        "resume": "allow",
+        "group": run.sweep,
+        "name": f"{run.sweep}/{run.signature}",
+        "tags": [run.task, str(run.options.get("mask.method", "no mask"))],
+        "config": {k: list(v) if isinstance(v, tuple) else v for k, v in run.options.items()}
+        | {"signature": run.signature},
+        "settings": wandb.Settings(silent=bool(run.options.get("run.quiet")), **ours),
+    }
+    if "WANDB_SWEEP_ID" not in os.environ:  # an agent has chosen id and project already
+        known = json.loads(record.read_text()) if record.exists() else {}
+        settings["project"] = os.environ.get("WANDB_PROJECT") or known.get("project", PROJECT)
+        if known.get("project") == settings["project"]:
+            settings |= {"id": known["id"], "entity": os.environ.get("WANDB_ENTITY") or known["entity"] or None}
+    try:
+        mirror = wandb.init(**settings)
+    except wandb.errors.AuthenticationError as error:
+        raise OptionError(f"log=wandb: {' '.join(str(error).split())}") from None
+    except wandb.errors.CommError as error:
+        why = " ".join(str(error).split())
+        log.warning("W&B cannot be reached (%s); its run is kept here for wandb sync", why)
+        mirror = wandb.init(**settings, mode="offline")
+    if mirror.disabled:
+        return mirror
+    write_json(record, {"id": mirror.id, "entity": mirror.entity, "project": mirror.project})
+    log.info("W&B: %s", mirror.settings.sync_dir if mirror.offline else mirror.url)
+    return mirror

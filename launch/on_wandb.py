@@ -1,0 +1,58 @@
+"""`run.py FILE --wandb`: a sweep on the W&B server, and agents for it on this machine."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from core import exit as codes
+from core.errors import SweepError
+from launch.agents import Agents
+from launch.choose import read_settings
+from launch.points import Point
+from launch.screen import Screen
+from launch.sweep import Sweep
+from launch.wandb_server import create, look
+
+SEEN_BY_WANDB = ("auto", "wandb", "all")  # values of --log
+
+
+def run_on_wandb(
+    args: Namespace, sweep: Sweep, points: Sequence[Point], slots: Sequence[str | None], screen: Screen
+) -> int:
+    """Create the sweep, or join it, work on it in every slot, and return the exit code.
+
+    Args:
+        args: the command line of run.py.
+        sweep: the file.
+        points: of the sweep, checked; some of them where it has no end.
+        slots: an entry per agent: its CUDA_VISIBLE_DEVICES, or None.
+        screen: where to say how it goes.
+
+    Raises:
+        SweepError: the server refuses it or cannot be reached, or the runs would not show up there.
+    """
+    for point in points:
+        if point.options.log not in SEEN_BY_WANDB:
+            raise SweepError(f"{args.file}: log={point.options.log} keeps W&B empty; leave log out, or log=all")
+    path = _join(args.sweep, sweep) if args.sweep else create(
+        sweep.config(read_settings(args.set), args.runs, args.dir)
+    )
+    screen.line(f"sweep {path}; on any other machine: wandb agent --forward-signals {path}")
+    code = Agents(path, slots, points[0].folder.parent, screen).run()
+    if code == codes.RESUME:
+        shared = [f"--{name}={value}" for name in ("jobs", "gpus") if (value := getattr(args, name))]
+        screen.line(f"to go on: {shlex.join([sys.argv[0], args.file, '--wandb', '--sweep', path, *shared])}")
+    if code == codes.FAILED:
+        here = shlex.join([sys.argv[0], args.file, "--all", "--retry-failed", "--set", "log=wandb"])
+        screen.line(f"W&B hands out no point twice; to do the rest here: {here}")
+    return code
+
+
+def _join(identity: str, sweep: Sweep) -> str:
+    found = look(identity)
+    if found["name"] not in (None, sweep.name):
+        raise SweepError(f"--sweep {identity} is the sweep {found['name']}, the file is {sweep.name}")
+    return found["path"]
