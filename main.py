@@ -32,6 +32,10 @@ def main(arguments: list[str]) -> int:
         run = Run.create(options)
     except SieveError as error:
         print(f"main.py: {error}", file=sys.stderr)
+        if "WANDB_SWEEP_ID" in os.environ:
+            from core.wandb import refused
+
+            refused(str(error))
         return code.BAD_INPUT
     with run.locked() as mine:
         if not mine:

@@ -95,6 +95,16 @@ class WandB:
         return os.path.dirname(self.mirror.settings.sync_file)
 
 
+def refused(text: str) -> None:
+    """Tell the sweep on W&B why a run could not begin; without this it would wait there, with nothing to read."""
+    try:
+        with wandb.init(resume="allow", settings=wandb.Settings(silent=True)) as mirror:
+            mirror.summary["error"] = text
+            mirror.finish(exit_code=codes.BAD_INPUT)
+    except Exception as error:  # the user has the text on the screen
+        log.debug("W&B was not told: %s", error)
+
+
 def _init(run: Run) -> wandb.Run:
     ours = {name: value for name, value in SETTINGS.items() if f"WANDB_{name.upper()}" not in os.environ}
     record = run.path("wandb.json")

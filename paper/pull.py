@@ -91,7 +91,7 @@ def _listed(api: Any, project: str, sweeps: Collection[str]) -> list[Listed]:
     names = {sweep.id: sweep.config.get("name") for sweep in api.project(name, entity).sweeps()}
     mine = [identity for identity, sweep in names.items() if sweep in sweeps]
     either = {"$or": [{"sweep": {"$in": mine}}, {"group": {"$in": list(sweeps)}}]}
-    runs = api.runs(project, filters=either, order="+created_at", per_page=PAGE)
+    runs = api.runs(project, filters=either, order="+created_at", per_page=PAGE, include_sweeps=False)
     return [(names.get(run.sweep_name) or run.group, run) for run in runs]
 
 

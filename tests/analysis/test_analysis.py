@@ -9,6 +9,7 @@ from analysis.half import half
 from analysis.histogram import probability_histogram
 from analysis.inverse import inverse
 from analysis.overlap import overlap, remaining, sharing
+from analysis.picture import picture
 from core.errors import OptionError
 from core.rng import stream
 from masks.algebra import Masks
@@ -83,3 +84,13 @@ def test_confusion_counts_ambiguous_answers_in_both_rows():
 def test_histogram_counts_every_weight_once():
     edges, counts = probability_histogram({"a": torch.tensor([-9.0, 0.0, 9.0]), "b": torch.full((2, 2), 9.0)}, bins=10)
     assert counts.sum() == 7 and counts[0] == 1 and counts[9] == 5 and counts[5] == 1 and len(edges) == 11
+
+
+def test_a_picture_of_a_mask_shows_where_it_is_dense():
+    mask = torch.zeros(512, 2, 3, dtype=torch.bool)
+    mask[:256] = True
+    mask[256::4] = True  # of each pair of rows below, every second has one that is kept
+    shown = picture(mask)
+    assert shown.shape == (256, 6) and shown.dtype == np.uint8
+    assert (shown[:128] == 255).all() and (shown[128::2] == 128).all() and (shown[129::2] == 0).all()
+    assert np.array_equal(picture(torch.eye(3, dtype=torch.bool)), 255 * np.eye(3))

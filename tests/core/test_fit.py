@@ -2,6 +2,7 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from core.fit import Stage, fit, lr_at
 from core.option_groups import RunOptions, TrainOptions
 from core.signals import Signals
 from core.store import Run
-from core.trackers import Mirrors
+from core.trackers import Mirrors, trackers_of
 from tasks.options import resolve
 
 
@@ -134,11 +135,28 @@ def test_tensorboard_shows_the_rows(run):
 
     mirrors = Mirrors(("tb",), run)
     go(Line(OPTIM), run, mirrors=mirrors)
+    mirrors.histogram("h", np.arange(10.0))
+    mirrors.image("p", np.eye(4, dtype=np.uint8) * 255)
     mirrors.close(0)
     events = EventAccumulator(str(run.path("tb"))).Reload()
     shown = [(event.step, event.value) for event in events.Scalars("a/valid")]
     expected = [(row["step"], pytest.approx(row["a/valid"])) for row in run.history() if row["stage"] == "a"]
     assert shown == expected
+    assert [event.value for event in events.Scalars("final/a")] == pytest.approx([run.summary["final/a"]])
+    assert events.Histograms("h")[0].histogram_value.num == 10
+    assert (events.Images("p")[0].width, events.Images("p")[0].height) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("log", "agent", "expected"),
+    [("none", True, ()), ("tb", True, ("tb",)), ("all", False, ("tb", "wandb")), ("wandb", False, ("wandb",)),
+     ("auto", False, ("tb",)), ("auto", True, ("wandb",))],
+)
+def test_what_log_stands_for(log, agent, expected, monkeypatch):
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
+    if agent:
+        monkeypatch.setenv("WANDB_SWEEP_ID", "abcdefgh")
+    assert trackers_of(log) == expected
 
 
 def test_plain_progress_lines(run, caplog):
