@@ -65,7 +65,8 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
         if isinstance(value, (list, tuple)):
             items = list(value)
         else:
-            items = [item.strip() for item in str(value).strip("[]()").split(",") if item.strip()]
+            # W&B passes a list as Python writes it: ['none', 'ones']
+            items = [item.strip(" '\"") for item in str(value).strip("[]()").split(",") if item.strip()]
             items = [] if [str(item).lower() for item in items] == ["none"] else items
         return tuple(coerce(name, arguments[0], item) for item in items)
     if origin is Literal:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sieve")
 PROJECT = "sieve"  # unless WANDB_PROJECT says otherwise
-FILES = ("masks/*.npz", "arrays/*.npz")
+FILES = ("summary.json", "masks/*.npz", "arrays/*.npz")
 # Unless the environment says otherwise (WANDB_FINISH_TIMEOUT=...). W&B's own would lose the rows of the last 15 seconds
 # before a SIGKILL, wait for ever at the end of a run for a server that is gone, and link to files that may move.
 SETTINGS: dict[str, Any] = {
@@ -125,10 +125,10 @@ def _init(run: Run) -> wandb.Run:
             settings |= {"id": known["id"], "entity": os.environ.get("WANDB_ENTITY") or known["entity"] or None}
     try:
         mirror = wandb.init(**settings)
-    except wandb.errors.AuthenticationError as error:
-        raise OptionError(f"log=wandb: {' '.join(str(error).split())}") from None
     except wandb.errors.CommError as error:
-        why = " ".join(str(error).split())
+        why = str(error).splitlines()[0]
+        if "timed out" not in why.lower():  # an answer: a wrong key, a project that is not ours, a deleted run
+            raise OptionError(f"log=wandb: W&B says: {why}; wandb login, WANDB_PROJECT, or log=tb") from None
         log.warning("W&B cannot be reached (%s); its run is kept here for wandb sync", why)
         mirror = wandb.init(**settings, mode="offline")
     if mirror.disabled:

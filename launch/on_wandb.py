@@ -6,6 +6,7 @@ import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from core import exit as codes
 from core.errors import SweepError
@@ -37,11 +38,17 @@ def run_on_wandb(
     for point in points:
         if point.options.log not in SEEN_BY_WANDB:
             raise SweepError(f"{args.file}: log={point.options.log} keeps W&B empty; leave log out, or log=all")
-    path = _join(args.sweep, sweep) if args.sweep else create(
-        sweep.config(read_settings(args.set), args.runs, args.dir)
-    )
+    folder = points[0].folder.parent
+    if args.sweep:
+        found = look(args.sweep)
+        if found["name"] not in (None, sweep.name):
+            raise SweepError(f"--sweep {args.sweep} is the sweep {found['name']}, the file is {sweep.name}")
+        path = found["path"]
+        folder = Path(found["dir"]) / sweep.name if found["dir"] else folder
+    else:
+        path = create(sweep.config(read_settings(args.set), args.runs, args.dir))
     screen.line(f"sweep {path}; on any other machine: wandb agent --forward-signals {path}")
-    code = Agents(path, slots, points[0].folder.parent, screen).run()
+    code = Agents(path, slots, folder, screen).run()
     if code == codes.RESUME:
         shared = [f"--{name}={value}" for name in ("jobs", "gpus") if (value := getattr(args, name))]
         screen.line(f"to go on: {shlex.join([sys.argv[0], args.file, '--wandb', '--sweep', path, *shared])}")
@@ -49,10 +56,3 @@ def run_on_wandb(
         here = shlex.join([sys.argv[0], args.file, "--all", "--retry-failed", "--set", "log=wandb"])
         screen.line(f"W&B hands out no point twice; to do the rest here: {here}")
     return code
-
-
-def _join(identity: str, sweep: Sweep) -> str:
-    found = look(identity)
-    if found["name"] not in (None, sweep.name):
-        raise SweepError(f"--sweep {identity} is the sweep {found['name']}, the file is {sweep.name}")
-    return found["path"]

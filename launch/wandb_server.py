@@ -19,6 +19,7 @@ from core.errors import SweepError
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 180.0  # for one answer; the client itself tries for about 20 s
+DIR = "--run.dir="
 PROJECT = "sieve"  # unless the file or WANDB_PROJECT says otherwise; also the trackers' (core/wandb.py)
 
 
@@ -41,8 +42,8 @@ def look(path: str) -> dict[str, Any]:
         path: entity/project/id, or the id alone where WANDB_ENTITY and WANDB_PROJECT say the rest.
 
     Returns:
-        path: entity/project/id; name: of its config; state: RUNNING, FINISHED, ...; runs: state -> number;
-        expected: how many a grid has, or None.
+        path: entity/project/id; name: of its config; dir: its runs' --run.dir, or None; state: RUNNING, FINISHED,
+        ...; runs: state -> number; expected: how many a grid has, or None.
 
     Raises:
         SweepError: there is no such sweep, or the server cannot be reached.
@@ -95,6 +96,7 @@ def _look(api: Any, path: str) -> dict[str, Any]:
     return {
         "path": f"{sweep.entity}/{sweep.project}/{sweep.id}",
         "name": sweep.config.get("name"),
+        "dir": next((word[len(DIR) :] for word in sweep.config.get("command", []) if word.startswith(DIR)), None),
         "state": sweep.state,
         "runs": Counter(run.state for run in runs),
         "expected": sweep.expected_run_count,

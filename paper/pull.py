@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from core.errors import OptionError, SieveError
+from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
 from core.options import signature
 from core.store import describe
@@ -26,7 +26,7 @@ from tasks.options import resolve
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")
-WANTED = re.compile(r"(masks|arrays)/[\w.-]+\.npz")
+WANTED = re.compile(r"summary\.json|(masks|arrays)/[\w.-]+\.npz")
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 DONE = "finished"  # W&B's word
 PAGE = 200
@@ -70,7 +70,7 @@ def pull(project: str, sweeps: Collection[str], cache: Path = CACHE) -> Path:
     if not wandb.login(prompt=False, verify=False):
         raise OptionError(f"reading {project} from W&B needs an account: wandb login; or --runs runs")
     try:
-        found = _listed(wandb.Api(timeout=60), project, sweeps)
+        found = _listed(wandb.Api(), project, sweeps)
     except (wandb.errors.CommError, ValueError, TimeoutError) as error:
         why = " ".join(str(error).split())
         if not folder.exists():
@@ -134,13 +134,13 @@ def _save(sweep: str, run: Any, root: Path) -> str:
     folder = root / place
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier state, or of an earlier run of the same options
     describe(folder, options)
-    summary = {k: _number(v) for k, v in dict(run.summary).items() if _logged(k, v)}
-    write_json(folder / "summary.json", {k: v for k, v in summary.items() if k not in ("step", "stage")})
     rows = (json.dumps(row) + "\n" for row in _history(run))
     write_atomic(folder / "history.jsonl", "".join(rows).encode())
     for file in run.files(per_page=PAGE):
         if WANTED.fullmatch(file.name):
             file.download(root=str(folder), replace=True)
+    if not (folder / "summary.json").exists():
+        raise StoreError("not all of its files have arrived; wandb sync its folder")
     write_json(folder / "status.json", {"state": "done", "wandb": run.url})  # last: now it is whole
     return str(place)
 
