@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 import wandb
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("sieve")
 PROJECT = "sieve"  # unless WANDB_PROJECT says otherwise
 FILES = ("summary.json", "masks/*.npz", "arrays/*.npz")
+# What W&B says of a wrong key, a project that is not ours or a deleted run; anything else is silence
+ANSWER = re.compile(r"error 4\d\d|not logged in|permission|not found", re.IGNORECASE)
 # Unless the environment says otherwise (WANDB_FINISH_TIMEOUT=...). W&B's own would lose the rows of the last 15 seconds
 # before a SIGKILL, wait for ever at the end of a run for a server that is gone, and link to files that may move.
 SETTINGS: dict[str, Any] = {
@@ -127,7 +130,7 @@ def _init(run: Run) -> wandb.Run:
         mirror = wandb.init(**settings)
     except wandb.errors.CommError as error:
         why = str(error).splitlines()[0]
-        if "timed out" not in why.lower():  # an answer: a wrong key, a project that is not ours, a deleted run
+        if ANSWER.search(why):
             raise OptionError(f"log=wandb: W&B says: {why}; wandb login, WANDB_PROJECT, or log=tb") from None
         log.warning("W&B cannot be reached (%s); its run is kept here for wandb sync", why)
         mirror = wandb.init(**settings, mode="offline")

@@ -81,7 +81,8 @@ def upsert_bucket(state: State, given: dict[str, Any]) -> dict[str, Any]:
         inserted = found is None or not found.has_begun
         run = found or state.add_run(StoredRun(given["name"], entity, project, sweep=given.get("sweep")))
         run.state = given.get("state") or "running"
-        run.exitcode, run.preempting, run.stopping = None, False, False
+        if run.exitcode is not None:  # taken up again; a client that runs also comes here, with new metadata
+            run.exitcode, run.preempting, run.stopping = None, False, False
         run.display_name = run.display_name or f"loopback-{len(state.runs)}"
         run.beat()
     if given.get("config") is not None:

@@ -32,7 +32,7 @@ parameters:
   run.quiet: {value: true}
   seed: {values: [1, 2]}
 """
-LONG = {"train.steps": 4000, "train.eval_every": 50, "mask.steps": 300}
+LONG = {"train.steps": 1500, "train.eval_every": 25, "mask.steps": 100}  # two seconds
 
 
 def sweep_file(folder, name, **parameters):
@@ -98,7 +98,7 @@ def test_a_preempted_run_is_requeued_and_ends_with_the_same_bits(server, machine
         os.kill(pid, number)
     wait_for(lambda: run.state == "stopped", "the run to save")
     there = wait_for(lambda: the_run(server, run.signature), "the run on W&B")
-    assert 0 < len(run.history()) < 80, "it was too quick to be preempted"
+    assert 0 < len(run.history()) < 60, "it was too quick to be preempted"
     if number == signal.SIGTERM:  # ends the agent too
         assert first.wait(60) == 0, output(first)
         assert there.state == "preempted" and there.exitcode == code.RESUME
@@ -117,14 +117,14 @@ def test_a_preempted_run_is_requeued_and_ends_with_the_same_bits(server, machine
 
 
 def test_an_agent_that_is_killed_leaves_its_point_and_the_others_to_be_done(server, machine, tmp_path):
-    path = create(machine, sweep_file(tmp_path, "killed", seed=[1, 2, 3], **LONG), tmp_path / "r")
+    path = create(machine, sweep_file(tmp_path, "killed", seed=[1, 2], **LONG), tmp_path / "r")
     first = agent(machine, path)
     wait_for(lambda: Run.query(tmp_path / "r", state="running"), "the agent's run")
     first.send_signal(signal.SIGKILL)
     first.wait(10)  # its run goes on without it
     second = agent(machine, path)
     assert second.wait(100) == 0, output(second)
-    wait_for(lambda: len(Run.query(tmp_path / "r")) == 3, "all points")
+    wait_for(lambda: len(Run.query(tmp_path / "r")) == 2, "both points")
     for run in Run.query(tmp_path / "r"):
         wait_for(lambda run=run: the_run(server, run.signature).state == "finished", "the run's end on W&B")
         assert_whole(server, run)

@@ -8,7 +8,7 @@ from core import exit as code
 from core.store import Run
 from tests.on_wandb.conftest import output, wait_for
 
-LONG = ["--train.steps=4000", "--train.eval_every=50", "--mask.steps=300"]  # some seconds
+LONG = ["--train.steps=4000", "--train.eval_every=50", "--mask.steps=50"]  # six seconds
 AWAY = {"WANDB_FINISH_TIMEOUT": "3", "WANDB_INIT_TIMEOUT": "5"}  # the server will not come back
 
 
