@@ -67,6 +67,7 @@ def pull(project: str, sweeps: Collection[str], cache: Path = CACHE) -> Path:
     import wandb
 
     folder = cache / project
+    wandb.setup(wandb.Settings(silent=True))
     if not wandb.login(prompt=False, verify=False):
         raise OptionError(f"reading {project} from W&B needs an account: wandb login; or --runs runs")
     try:

@@ -6,6 +6,7 @@ import json
 import mimetypes
 import re
 import zlib
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -162,12 +163,12 @@ def project_node(state: State, entity: str, project: str) -> dict[str, Any]:
     def runs_in(filters: str | None = None, order: str | None = None) -> list[StoredRun]:
         wanted = json.loads(filters or "{}")
         mine = [run for run in state.runs.values() if (run.entity, run.project) == (entity, project)]
-        return ordered([run for run in mine if matches(wanted, lambda name: run_value(run, name))], order)
+        return ordered([run for run in mine if matches(wanted, partial(run_value, run))], order)
 
     def sweeps_in(filters: str | None = None) -> list[StoredSweep]:
         wanted = json.loads(filters or "{}")
         mine = [sweep for sweep in state.sweeps.values() if (sweep.entity, sweep.project) == (entity, project)]
-        return [sweep for sweep in mine if matches(wanted, lambda name: sweep_value(sweep, name))]
+        return [sweep for sweep in mine if matches(wanted, partial(sweep_value, sweep))]
 
     def one_run(name: str) -> dict[str, Any] | None:
         run = state.find_run(entity, project, name)

@@ -44,9 +44,9 @@ def speakable(value: Any) -> Any:
 
 
 def sampled(run: StoredRun, spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Only rows that have all the keys, and only these keys of them."""
-    keys = spec.get("keys") or []
-    rows = within(run, spec.get("minStep"), spec.get("maxStep"))
+    """Only rows that have all the keys, and only these keys of them; here the last step is included."""
+    keys, last = spec.get("keys") or [], spec.get("maxStep")
+    rows = within(run, spec.get("minStep"), None if last is None else last + 1)
     rows = [row for row in rows if all(key in set(flat_keys(row)) or key in row for key in keys)]
     chosen = [{key: speakable(dig(row, key)) for key in keys} if keys else row for row in rows]
     return thin(chosen, spec.get("samples") or 500)

@@ -83,41 +83,50 @@ def test_two_agents_of_run_py_do_each_point_once_with_the_right_types(server, ma
     assert f"sweep lab/sieve/{sweep.id}; on any other machine: wandb agent" in text and "4 finished" in text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
-def test_a_preempted_run_is_requeued_and_ends_with_the_same_bits(server, machine, tmp_path, number):
-    path = create(machine, sweep_file(tmp_path, f"requeue/{number.name}", seed=int(number), **LONG), tmp_path / "r")
-    whole = machine.start(*machine.main(tmp_path / "w", f"--seed={int(number)}", "--log=none",
-                                        *(f"--{name}={value}" for name, value in LONG.items())))
-    first = agent(machine, path)
-    wait_for(lambda: Run.query(tmp_path / "r", state="running"), "the agent's run")
-    run = local(tmp_path / "r")
-    wait_for(lambda: len(run.history()) > 5, "rows")
-    pid = run.status["pid"]
-    for _ in range(2):  # a scheduler signals every process of a job, and the agent passes on what it gets
-        os.kill(first.pid, number)
-        os.kill(pid, number)
-    wait_for(lambda: run.state == "stopped", "the run to save")
-    there = wait_for(lambda: the_run(server, run.signature), "the run on W&B")
-    assert 0 < len(run.history()) < 60, "it was too quick to be preempted"
-    if number == signal.SIGTERM:  # ends the agent too
-        assert first.wait(60) == 0, output(first)
-        assert there.state == "preempted" and there.exitcode == code.RESUME
-        second = agent(machine, path)
-    else:
-        second = first
-    assert second.wait(100) == 0, output(second)
-    assert_whole(server, run)
-    assert len(there.history) == len({row["_step"] for row in there.history}), "rows were sent twice"
-    assert whole.wait(60) == code.DONE
-    alone = local(tmp_path / "w")
-    for name in ("history.jsonl", "summary.json"):
-        assert run.path(name).read_bytes() == alone.path(name).read_bytes()
-    for mask in alone.path("masks").glob("*"):
-        assert run.path("masks", mask.name).read_bytes() == mask.read_bytes()
+class Preempted:
+    """A sweep of one point whose run gets a signal in the middle."""
+
+    def __init__(self, machine, folder, number):
+        self.machine, self.folder, self.number = machine, folder / number.name, number
+        self.folder.mkdir()
+        seed, long = int(number), [f"--{name}={value}" for name, value in LONG.items()]
+        self.path = create(machine, sweep_file(self.folder, number.name, seed=seed, **LONG), self.folder / "r")
+        self.whole = machine.start(*machine.main(self.folder / "w", f"--seed={seed}", "--log=none", *long))
+        self.agent = agent(machine, self.path)
+
+    def interrupt(self):
+        wait_for(lambda: Run.query(self.folder / "r", state="running"), "the agent's run")
+        self.run = local(self.folder / "r")
+        wait_for(lambda: len(self.run.history()) > 5, "rows")
+        pid = self.run.status["pid"]
+        for _ in range(2):  # a scheduler signals every process of a job, and the agent passes on what it gets
+            os.kill(self.agent.pid, self.number)
+            os.kill(pid, self.number)
+        wait_for(lambda: self.run.state == "stopped", "the run to save")
+        assert 0 < len(self.run.history()) < 60, "it was too quick to be preempted"
+
+
+def test_preempted_runs_are_requeued_and_end_with_the_same_bits(server, machine, tmp_path):
+    term, usr2 = (Preempted(machine, tmp_path, number) for number in (signal.SIGTERM, signal.SIGUSR2))
+    term.interrupt()
+    usr2.interrupt()  # does not end the agent, which gets its own run back
+    assert term.agent.wait(60) == 0, output(term.agent)
+    there = the_run(server, term.run.signature)
+    assert there.state == "preempted" and there.exitcode == code.RESUME
+    term.agent = agent(machine, term.path)
+    for case in (term, usr2):
+        assert case.agent.wait(100) == 0, output(case.agent)
+        assert_whole(server, case.run)
+        there = the_run(server, case.run.signature)
+        assert len(there.history) == len({row["_step"] for row in there.history}), "rows were sent twice"
+        assert case.whole.wait(60) == code.DONE
+        alone = local(case.folder / "w")
+        for file in ("history.jsonl", "summary.json", *(f"masks/{name}.npz" for name in ("control", "pair1", "pair2"))):
+            assert case.run.path(file).read_bytes() == alone.path(file).read_bytes()
 
 
 def test_an_agent_that_is_killed_leaves_its_point_and_the_others_to_be_done(server, machine, tmp_path):
-    path = create(machine, sweep_file(tmp_path, "killed", seed=[1, 2], **LONG), tmp_path / "r")
+    path = create(machine, sweep_file(tmp_path, "killed", seed=[21, 22], **LONG), tmp_path / "r")
     first = agent(machine, path)
     wait_for(lambda: Run.query(tmp_path / "r", state="running"), "the agent's run")
     first.send_signal(signal.SIGKILL)
@@ -131,7 +140,7 @@ def test_an_agent_that_is_killed_leaves_its_point_and_the_others_to_be_done(serv
 
 
 def test_ctrl_c_stops_the_agents_and_says_how_to_go_on(server, machine, tmp_path):
-    file = sweep_file(tmp_path, "interrupted", seed=[1, 2], **LONG)
+    file = sweep_file(tmp_path, "interrupted", seed=[31, 32], **LONG)
     first = machine.start("run.py", file, "--wandb", "--jobs", "2", "--dir", tmp_path / "r")
     wait_for(lambda: len(Run.query(tmp_path / "r", state="running")) == 2, "two runs")
     wait_for(lambda: all(len(run.history()) > 3 for run in Run.query(tmp_path / "r", state=None)), "rows")
