@@ -159,8 +159,8 @@ class Agents:
             return codes.RESUME
         runs, expected = Counter(answer["runs"]), answer["expected"]
         words = ", ".join(f"{number} {state}" for state, number in runs.most_common()) or "no runs yet"
-        of = f" of {expected} points" if expected else ""
-        self.screen.line(f"{answer['path']}, {answer['state'].lower()}{of}: {words}")
+        of = f" of {expected}" if expected else ""
+        self.screen.line(f"{answer['path']} is {answer['state'].lower()}; its runs{of}: {words}")
         if asked or runs.total() < (expected or 0) or runs.keys() & AT_WORK:
             return codes.RESUME
         return codes.DONE if runs.keys() <= {"finished"} else codes.FAILED

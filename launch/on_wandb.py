@@ -38,16 +38,15 @@ def run_on_wandb(
     for point in points:
         if point.options.log not in SEEN_BY_WANDB:
             raise SweepError(f"{args.file}: log={point.options.log} keeps W&B empty; leave log out, or log=all")
-    folder = points[0].folder.parent
     if args.sweep:
         found = look(args.sweep)
         if found["name"] not in (None, sweep.name):
             raise SweepError(f"--sweep {args.sweep} is the sweep {found['name']}, the file is {sweep.name}")
-        path = found["path"]
-        folder = Path(found["dir"]) / sweep.name if found["dir"] else folder
     else:
-        path = create(sweep.config(read_settings(args.set), args.runs, args.dir))
-    screen.line(f"sweep {path}; on any other machine: wandb agent --forward-signals {path}")
+        found = create(sweep.config(read_settings(args.set), args.runs, args.dir))
+    path = found["path"]
+    folder = Path(found["dir"]) / sweep.name if found["dir"] else points[0].folder.parent
+    screen.line(f"sweep {found['url']}\non any other machine: wandb agent --forward-signals {path}")
     code = Agents(path, slots, folder, screen).run()
     if code == codes.RESUME:
         shared = [f"--{name}={value}" for name in ("jobs", "gpus") if (value := getattr(args, name))]

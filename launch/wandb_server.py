@@ -23,8 +23,8 @@ DIR = "--run.dir="
 PROJECT = "sieve"  # unless the file or WANDB_PROJECT says otherwise; also the trackers' (core/wandb.py)
 
 
-def create(config: dict[str, Any]) -> str:
-    """Create a sweep and return its path, entity/project/id.
+def create(config: dict[str, Any]) -> dict[str, Any]:
+    """Create a sweep and return what `look` returns of it.
 
     Args:
         config: the sweep file as a mapping.
@@ -32,7 +32,7 @@ def create(config: dict[str, Any]) -> str:
     Raises:
         SweepError: the server refuses it, or cannot be reached.
     """
-    return ask({"create": config})["path"]
+    return ask({"create": config})
 
 
 def look(path: str) -> dict[str, Any]:
@@ -42,8 +42,8 @@ def look(path: str) -> dict[str, Any]:
         path: entity/project/id, or the id alone where WANDB_ENTITY and WANDB_PROJECT say the rest.
 
     Returns:
-        path: entity/project/id; name: of its config; dir: its runs' --run.dir, or None; state: RUNNING, FINISHED,
-        ...; runs: state -> number; expected: how many a grid has, or None.
+        path: entity/project/id; url: its page; name: of its config; dir: its runs' --run.dir, or None; state: RUNNING,
+        FINISHED, ...; runs: state -> number; expected: how many a grid has, or None.
 
     Raises:
         SweepError: there is no such sweep, or the server cannot be reached.
@@ -85,7 +85,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
     project = config.get("project") or os.environ.get("WANDB_PROJECT") or PROJECT
     entity = config.get("entity") or os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
     identity = wandb.sweep(config, entity=entity, project=project)
-    return {"path": f"{entity}/{project}/{identity}"}
+    return _look(wandb.Api(), f"{entity}/{project}/{identity}")
 
 
 def _look(api: Any, path: str) -> dict[str, Any]:
@@ -95,6 +95,7 @@ def _look(api: Any, path: str) -> dict[str, Any]:
     runs = api.runs(f"{sweep.entity}/{sweep.project}", filters={"sweep": sweep.id}, per_page=1000)
     return {
         "path": f"{sweep.entity}/{sweep.project}/{sweep.id}",
+        "url": sweep.url,
         "name": sweep.config.get("name"),
         "dir": next((word[len(DIR) :] for word in sweep.config.get("command", []) if word.startswith(DIR)), None),
         "state": sweep.state,

@@ -15,6 +15,7 @@ import pytest
 from tests.loopback.client import PATIENCE, PROGRAM, Client
 from tests.loopback.server import Server
 
+
 def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -179,7 +180,33 @@ def refusals(server, client):
     assert not server.state.runs
 
 
-SCENES = (preempted_run, two_agents, killed_agent, public_api, outage_and_errors, offline_run, refusals)
+STATES = """
+import sys
+from click.testing import CliRunner
+from wandb.cli.cli import cli
+for word in ("--pause", "--resume", "--pause", "--resume", "--stop"):
+    print(word, CliRunner().invoke(cli, ["sweep", word, sys.argv[1]]).exit_code)
+print("agent", CliRunner().invoke(cli, ["agent", sys.argv[1]]).exit_code)
+"""
+STOP = "import sys, wandb; wandb.Api().run(sys.argv[1]).stop()"
+
+
+def stops(server, client):
+    """A run is stopped from outside; a sweep is paused, resumed and stopped, and then has no more agents."""
+    path = client.sweep("  pause: {values: [1]}", "  steps: {value: 100}")
+    sweep = server.state.sweeps[path.rpartition("/")[2]]
+    agent = client.start("-m", "wandb", "agent", path)
+    wait_for(lambda: sweep.runs and sweep.runs[0].history, "a row")
+    assert client.run("-c", STOP, f"lab/sieve/{sweep.runs[0].name}")[0] == 0
+    assert agent.wait(PATIENCE) == 0 and len(sweep.runs[0].history) < 100
+    assert client.run("-c", "import wandb; wandb.Api()")[0] == 0
+    path = client.sweep("  steps: {value: 1}")
+    ended, said = client.run("-c", STATES, path)
+    assert "--pause 1\n--resume 0\n--pause 0\n--resume 0\n--stop 0\nagent 1" in said, said
+    assert server.state.sweeps[path.rpartition("/")[2]].state == "FINISHED"
+
+
+SCENES = (preempted_run, stops, killed_agent, two_agents, public_api, outage_and_errors, offline_run, refusals)
 
 
 def play(scene: Callable[[Server, Client], None], folder: Path) -> None:

@@ -80,7 +80,8 @@ def test_two_agents_of_run_py_do_each_point_once_with_the_right_types(server, ma
     assert {run.sweep for run in runs} == {"many/kinds"} == {run.group for run in sweep.runs}
     secret = server.key.encode()
     assert not [p for p in (tmp_path / "r").rglob("*") if p.is_file() and secret in p.read_bytes()]
-    assert f"sweep lab/sieve/{sweep.id}; on any other machine: wandb agent" in text and "4 finished" in text
+    assert f"on any other machine: wandb agent --forward-signals lab/sieve/{sweep.id}\n" in text
+    assert f"lab/sieve/{sweep.id} is finished; its runs of 4: 4 finished\n" in text
 
 
 class Preempted:
