@@ -24,7 +24,7 @@ from launch.wandb_server import ROOT, look
 GRACE_SECONDS = 90.0  # a run saves, and then tells W&B about it
 LOOK_SECONDS = 5.0
 RESTART_SECONDS = 20.0  # an agent does not outlive a long outage of the server; the next one may
-RESTARTS = 30  # in a row
+RESTARTS = 30
 CLIENT = [sys.executable, "-m", "wandb"]
 
 
@@ -88,7 +88,7 @@ class Agents:
     def _loop(self, interrupts: Interrupts) -> bool:
         """Start agents and wait for them; return whether somebody asked to stop."""
         asked, again, looked = False, 0.0, 0.0
-        while any(agent.running or agent.due < NEVER for agent in self.agents):
+        while any(agent.child is not None or agent.due < NEVER for agent in self.agents):
             now = time.monotonic()
             if interrupts.count and not asked:
                 asked = True
@@ -98,10 +98,10 @@ class Agents:
                 again = now + 1  # an agent that is asked for the third time kills its run
                 self._each(signal.SIGTERM)
             for agent in self.agents:
-                if asked and not agent.running:
+                if agent.child is not None and not agent.running:
+                    self._ended(agent, asked)
+                if asked:
                     agent.due = NEVER
-                elif not agent.running and agent.child is not None and agent.due == NEVER:
-                    self._ended(agent)
                 elif agent.due <= now:
                     self._start(agent)
             if now >= looked + LOOK_SECONDS:
@@ -119,10 +119,10 @@ class Agents:
             agent.child = Child(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
         agent.due, agent.starts = NEVER, agent.starts + 1
 
-    def _ended(self, agent: _Agent) -> None:
+    def _ended(self, agent: _Agent, asked: bool) -> None:
         """Start an agent again later when it ended although there is work left: the server was away."""
         code, agent.child = agent.child.code(), None
-        if code == 0 or agent.starts > RESTARTS:
+        if code == 0 or asked or agent.starts > RESTARTS:
             return
         try:
             left = look(self.path)["state"] in UNFINISHED

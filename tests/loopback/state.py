@@ -186,7 +186,7 @@ class State:
                 beating.heartbeat_at = time.time()
 
     def is_awaited(self, run: StoredRun) -> bool:
-        """Whether a run may still end, or come back to the queue."""
+        """Whether a run may still end, or come back to the queue: nobody waits for what no agent runs."""
         agent = self.agents.get(run.agent or "")
-        heard = agent is None or time.time() - agent.heartbeat_at < AGENT_SILENCE
-        return run.state in ALIVE and heard
+        heard = agent and run.name in agent.active and time.time() - agent.heartbeat_at < AGENT_SILENCE
+        return run.state in ALIVE and bool(heard)

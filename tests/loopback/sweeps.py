@@ -70,6 +70,8 @@ def heartbeat(state: State, given: dict[str, Any]) -> tuple[StoredAgent, list[di
     for run in agent.runs:
         if run.name in agent.active - listed and run.state == "pending":
             run.state = "failed"  # it died before it told anybody that it lives
+        elif run.name in agent.active - listed and run.state == "running" and run.stopping:
+            run.state, run.stopping = "killed", False  # the signal left it no time to say so
     agent.active = listed
     return agent, commands(state, state.sweeps[agent.sweep], agent)
 

@@ -44,7 +44,8 @@ def test_random_points_follow_their_distribution_and_their_seed():
     assert set(steps) == {0, 0.25, 0.5, 0.75, 1}
     bell = drawn({"distribution": "normal", "mu": 10, "sigma": 0.1})
     assert abs(sum(bell) / len(bell) - 10) < 0.05 and math.isclose(min(bell), 10, abs_tol=0.6)
-    assert drawn({"min": 0.0, "max": 1.0}) == drawn({"min": 0.0, "max": 1.0}) != drawn({"min": 0.0, "max": 1.0}, seed="t")
+    flat = {"min": 0.0, "max": 1.0}
+    assert drawn(flat) == drawn(flat) != drawn(flat, seed="t")
 
 
 @pytest.mark.parametrize(

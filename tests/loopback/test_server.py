@@ -198,8 +198,9 @@ def stops(server, client):
     agent = client.start("-m", "wandb", "agent", path)
     wait_for(lambda: sweep.runs and sweep.runs[0].history, "a row")
     assert client.run("-c", STOP, f"lab/sieve/{sweep.runs[0].name}")[0] == 0
-    assert agent.wait(PATIENCE) == 0 and len(sweep.runs[0].history) < 100
-    assert client.run("-c", "import wandb; wandb.Api()")[0] == 0
+    assert agent.wait(PATIENCE) == 0, agent.said()
+    (run,) = sweep.runs
+    assert run.state == "killed" and len(run.history) < 100 and sweep.state == "FINISHED"
     path = client.sweep("  steps: {value: 1}")
     ended, said = client.run("-c", STATES, path)
     assert "--pause 1\n--resume 0\n--pause 0\n--resume 0\n--stop 0\nagent 1" in said, said
