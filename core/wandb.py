@@ -7,6 +7,7 @@ training step is the key `step`, which W&B draws along the x axis.
 
 from __future__ import annotations
 
+import glob
 import json
 import logging
 import os
@@ -81,8 +82,9 @@ class WandB:
 
     def close(self, code: int) -> None:
         self.mirror.summary.update(self.run.summary)
+        folder = str(self.run.folder.resolve())
         for pattern in FILES:
-            self.mirror.save(str(self.run.folder.resolve() / pattern), self.run.folder.resolve(), policy="now")
+            self.mirror.save(os.path.join(glob.escape(folder), pattern), folder, policy="now")
         if code == codes.RESUME:
             self.mirror.mark_preempting()  # the sweep hands the run out again
         try:
