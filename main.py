@@ -6,8 +6,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import traceback
-from typing import Any
 
 from core import exit as code
 from core.errors import SieveError
@@ -53,42 +51,13 @@ def main(arguments: list[str]) -> int:
             except SieveError as error:
                 log.error("main.py: %s", error)
                 return code.BAD_INPUT
-            ended = code.DONE if done else execute(run, options, mirrors, signals)
+            ended = code.DONE
+            if not done:
+                from tasks.execute import execute  # torch: two seconds that an answer to a mistake need not take
+
+                ended = execute(run, options, mirrors, signals)
             mirrors.close(ended)
         return ended
-
-
-def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
-    """Build the task, run its stages, and record how it ended."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
-    import torch
-
-    from core.fit import Stopped, fit
-    from core.memory import keep_freed_memory
-    from tasks import TASKS
-
-    keep_freed_memory()
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    log.info("%s %s in %s", run.task, run.signature, run.folder)
-    try:
-        task = TASKS[options.task](options, run, mirrors)
-        fit(task, run, options.seed, options.run, mirrors, signals)
-        run.write_status("done")
-        log.info("done: %s", run.folder)
-        return code.DONE
-    except (Stopped, KeyboardInterrupt) as signal:
-        run.write_status("stopped")
-        log.warning("stopped by %s; start it again to go on", str(signal) or "SIGINT")
-        return code.RESUME
-    except SieveError as error:
-        run.write_status("failed", error=str(error))
-        log.error("main.py: %s", error)
-        return code.BAD_INPUT
-    except BaseException as error:
-        run.write_status("failed", error=f"{type(error).__name__}: {error}")
-        log.error("%s", traceback.format_exc())
-        return code.FAILED
 
 
 def show_help(values: dict[str, str]) -> int:

@@ -1,0 +1,48 @@
+"""One run from its options to its end: the task is built, its stages are run, and how it ended is recorded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import traceback
+from typing import Any
+
+import torch
+
+from core import exit as code
+from core.errors import SieveError
+from core.fit import Stopped, fit
+from core.memory import keep_freed_memory
+from core.signals import Signals
+from core.store import Run
+from core.trackers import Mirrors
+from tasks import TASKS
+
+log = logging.getLogger("sieve")
+
+
+def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
+    """Do a run, or go on with it, and return the exit code; every way it can end is in its status.json and log."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
+    keep_freed_memory()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    log.info("%s %s in %s", run.task, run.signature, run.folder)
+    try:
+        task = TASKS[options.task](options, run, mirrors)
+        fit(task, run, options.seed, options.run, mirrors, signals)
+        run.write_status("done")
+        log.info("done: %s", run.folder)
+        return code.DONE
+    except (Stopped, KeyboardInterrupt) as signal:
+        run.write_status("stopped")
+        log.warning("stopped by %s; start it again to go on", str(signal) or "SIGINT")
+        return code.RESUME
+    except SieveError as error:
+        run.write_status("failed", error=str(error))
+        log.error("main.py: %s", error)
+        return code.BAD_INPUT
+    except BaseException as error:
+        run.write_status("failed", error=f"{type(error).__name__}: {error}")
+        log.error("%s", traceback.format_exc())
+        return code.FAILED
