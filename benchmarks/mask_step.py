@@ -26,7 +26,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
@@ -42,6 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import layers.linear
 import layers.lstm
+from benchmarks.rounds import Step, machine, measure, over
 from core.memory import keep_freed_memory
 from core.rng import stream
 from masks.gumbel import Gumbel
@@ -51,7 +51,6 @@ from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 
 ROWS, DIGITS = 128, 4
-Step = Callable[[], object]
 
 
 def main() -> None:
@@ -204,52 +203,13 @@ def without_compiler(step: Step) -> Step:
     return switched
 
 
-# ---------------------------------------------------------------- measuring and reporting
-
-
-def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:
-    """Return milliseconds of each round by variant; at least five rounds."""
-    for step in [*steps.values()] * 2:
-        step()
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    stop = time.perf_counter() + seconds
-    while len(times["floor"]) < 5 or time.perf_counter() < stop:
-        for name, step in steps.items():
-            begin = clock()
-            step()
-            times[name].append(round(1e3 * (clock() - begin), 3))
-    return times
-
-
 def report(network: str, k: int, times: dict[str, list[float]]) -> None:
     """Print one table."""
     rounds = len(times["floor"])
     print(f"\n{network}, K = {k}, {rounds} rounds    ms     over the floor       textbook over it")
     for name, own in times.items():
-        over = spread([a / b for a, b in zip(own, times["floor"], strict=True)])
-        under = spread([b / a for a, b in zip(own, times["textbook"], strict=True)])
-        print(f"  {name:<12}{statistics.median(own):>22.1f}     {over}     {under}", flush=True)
-
-
-def spread(ratios: list[float]) -> str:
-    """Return "median (quartile-quartile)"."""
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return f"{middle:5.2f} ({low:.2f}-{high:.2f})"
-
-
-def machine() -> dict[str, object]:
-    """Return what the numbers depend on."""
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
-    return {
-        "cpu": names[0].split(":", 1)[1].strip() if names else platform.machine(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "torch": torch.__version__,
-        "date": time.strftime("%Y-%m-%d"),
-    }
+        above, under = over(own, times["floor"]), over(times["textbook"], own)
+        print(f"  {name:<12}{statistics.median(own):>22.1f}     {above}     {under}", flush=True)
 
 
 if __name__ == "__main__":

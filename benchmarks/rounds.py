@@ -1,0 +1,56 @@
+"""How benchmarks measure: every variant once in each round, in turn, so that ratios are of the same minute."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+Step = Callable[[], object]
+LEAST_ROUNDS = 5
+
+
+def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Return milliseconds of each round by variant; at least five rounds, after two that do not count."""
+    for step in [*steps.values()] * 2:
+        step()
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    stop, rounds = time.perf_counter() + seconds, 0
+    while rounds < LEAST_ROUNDS or time.perf_counter() < stop:
+        rounds += 1
+        for name, step in steps.items():
+            begin = clock()
+            step()
+            times[name].append(round(1e3 * (clock() - begin), 3))
+    return times
+
+
+def spread(ratios: list[float]) -> str:
+    """Return "median (quartile-quartile)"."""
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return f"{middle:5.2f} ({low:.2f}-{high:.2f})"
+
+
+def over(own: list[float], other: list[float]) -> str:
+    """Return the spread of the ratios of two variants, round by round."""
+    return spread([a / b for a, b in zip(own, other, strict=True)])
+
+
+def machine() -> dict[str, object]:
+    """Return what the numbers depend on."""
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    return {
+        "cpu": names[0].split(":", 1)[1].strip() if names else platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "date": time.strftime("%Y-%m-%d"),
+    }

@@ -1,0 +1,148 @@
+"""A convolution whose sites share nothing, for one or K sets of weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.utils import _pair
+
+from core.errors import LayerError
+from layers.batched import Batched, chunk_rows, samples
+from layers.sites import Sites, local_product
+
+
+class LocallyConnected2d(Batched, nn.Module):
+    """`torch.nn.Conv2d` without weight sharing: every output site s has weights of its own.
+
+        y[n, o, s] = sum_i W[s, i, o] patch_s(x[n])[i] + b[s, o]
+
+    Args:
+        in_channels, out_channels, kernel_size, stride, padding, bias: as of Conv2d; zeros are padded.
+        input_size: (H, W) of the maps it will see; a locally connected layer is made for one size.
+        dilation, groups: only 1.
+
+    Attributes:
+        weight: [L, I, O], L = H_out * W_out sites row by row, I = kh * kw * in_channels: the form in which all sites
+            are one batched product. `kernels` shows it in the form of `Conv2d.weight`.
+        bias: [L, O] or None.
+        sites: where the patches lie.
+
+    Raises:
+        LayerError: the kernel is larger than the padded map, or dilation or groups are not 1.
+
+    Source: d'Ascoli et al., "Finding the Needle in the Haystack with Convolutions", NeurIPS 2019, section 2.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int | tuple[int, int],
+        input_size: int | tuple[int, int], stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0, bias: bool = True, dilation: int | tuple[int, int] = 1,
+        groups: int = 1, device: torch.device | None = None, dtype: torch.dtype | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        if groups != 1 or _pair(dilation) != (1, 1):
+            raise LayerError(
+                f"LocallyConnected2d with groups={groups}, dilation={dilation}: not supported; both must be 1"
+            )
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.sites = Sites(in_channels, _pair(input_size), _pair(kernel_size), _pair(stride), padding)
+        like = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.empty(self.sites.count, self.sites.inputs, out_channels, **like))
+        self.bias = nn.Parameter(torch.empty(self.sites.count, out_channels, **like)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, rng: torch.Generator | None = None) -> None:
+        """Draw each site as torch draws a convolution, from `rng` when given and the global generator otherwise."""
+        bound = 1 / math.sqrt(self.sites.inputs)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound, generator=rng)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [N, C, H, W] to [N, O, H_out, W_out]; with K weights chunk k of the batch sees weight k.
+
+        Raises:
+            LayerError: the input is not of the size that the layer was made for.
+            BatchError: with K weights, N is no multiple of K.
+        """
+        wanted = (self.in_channels, *self.sites.input_size)
+        if input.shape[-3:] != wanted or input.dim() != 4:
+            raise LayerError(f"LocallyConnected2d was made for inputs [N, {', '.join(map(str, wanted))}], "
+                             f"not {list(input.shape)}")  # fmt: skip
+        k = samples(self, (self.weight, 3), (self.bias, 2)) or 1
+        chunk_rows(input.shape[0], k)
+        weight = self.weight.expand(k, *self.weight.shape[-3:])
+        bias = None if self.bias is None else self.bias.expand(k, *self.bias.shape[-2:])
+        return local_product(input, weight, self.sites, bias)
+
+    def kernels(self, weight: Tensor | None = None) -> Tensor:
+        """View the weight (or a tensor like it) as a convolution's kernel for every site: [L, O, C, kh, kw]."""
+        weight = self.weight if weight is None else weight
+        return weight.unflatten(-2, (*self.sites.kernel_size, self.in_channels)).permute(0, 4, 3, 1, 2)
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, {self.sites}, bias={self.bias is not None}"
+
+    # convolution <-> locally connected <-> dense
+
+    @classmethod
+    def from_conv(cls, conv: nn.Conv2d, input_size: tuple[int, int]) -> LocallyConnected2d:
+        """Return the layer that computes what `conv` computes on maps of this size.
+
+        Raises:
+            LayerError: the convolution has groups, dilation or a padding other than zeros.
+        """
+        if conv.padding_mode != "zeros":
+            raise LayerError(f"padding_mode={conv.padding_mode!r} cannot be untied; only zeros")
+        layer = cls(
+            conv.in_channels, conv.out_channels, conv.kernel_size, input_size, conv.stride, conv.padding,
+            conv.bias is not None, conv.dilation, conv.groups, conv.weight.device, conv.weight.dtype,
+        )  # fmt: skip
+        with torch.no_grad():
+            layer.kernels().copy_(conv.weight)  # to every site
+            if layer.bias is not None:
+                layer.bias.copy_(conv.bias)
+        return layer
+
+    def to_conv(self) -> nn.Conv2d:
+        """Return the convolution that is nearest: its weights are the mean over sites.
+
+        Raises:
+            LayerError: a padding that Conv2d does not have.
+        """
+        sites = self.sites
+        conv = nn.Conv2d(
+            self.in_channels, self.out_channels, sites.kernel_size, sites.stride, sites.padding,
+            bias=self.bias is not None, device=self.weight.device, dtype=self.weight.dtype,
+        )  # fmt: skip
+        with torch.no_grad():
+            conv.weight.copy_(self.kernels().mean(0))
+            if self.bias is not None:
+                conv.bias.copy_(self.bias.mean(0))
+        return conv
+
+    def to_dense(self) -> nn.Sequential:
+        """Return the fully connected layer that computes the same: Flatten, Linear, Unflatten.
+
+        Its weight is [O * L, C * H * W], zero outside the local blocks (`sites.local_mask`).
+        """
+        sites, outputs = self.sites, self.out_channels * self.sites.count
+        columns = math.prod((self.in_channels, *sites.input_size))
+        linear = nn.Linear(
+            columns, outputs, self.bias is not None, device=self.weight.device, dtype=self.weight.dtype
+        )
+        with torch.no_grad():
+            # one column more takes what would lie on the padding
+            weight = self.weight.new_zeros(self.out_channels, sites.count, columns + 1)
+            where = sites.index(self.weight.device).expand(self.out_channels, -1, -1)
+            weight.scatter_(2, where, self.weight.permute(2, 0, 1))
+            linear.weight.copy_(weight[..., :-1].reshape(outputs, columns))
+            if self.bias is not None:
+                linear.bias.copy_(self.bias.T.reshape(outputs))
+        shape = (self.out_channels, *sites.output_size)
+        return nn.Sequential(nn.Flatten(), linear, nn.Unflatten(1, shape))
+
+    def tied_residual(self) -> Tensor:
+        """Return the weight less its mean over sites, [L, I, O]: what no convolution can have."""
+        return self.weight.detach() - self.weight.detach().mean(0)

@@ -1,0 +1,158 @@
+"""layers.LocallyConnected2d: a convolution at the split, and free of it afterwards."""
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.func import functional_call
+
+from core.errors import BatchError, LayerError
+from layers import LocallyConnected2d
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def rand(*shape, seed=0):
+    return torch.randn(*shape, generator=rng(seed), dtype=torch.float64)
+
+
+def conv_of(c=2, o=3, kernel=3, stride=1, padding=0, bias=True, **more):
+    torch.manual_seed(0)
+    return nn.Conv2d(c, o, kernel, stride, padding, bias=bias, dtype=torch.float64, **more)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    channels=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.one_of(st.integers(0, 2), st.tuples(st.integers(0, 2), st.integers(0, 2)), st.just("valid")),
+    bias=st.booleans(),
+    n=st.integers(1, 3),
+)
+def test_at_the_split_it_is_the_convolution(channels, size, kernel, stride, padding, bias, n):
+    """Equal outputs, equal gradients to the input, and the sites' gradients sum to the convolution's."""
+    pads = (0, 0) if padding == "valid" else padding if isinstance(padding, tuple) else (padding, padding)
+    assume(all(s + 2 * p >= k for s, p, k in zip(size, pads, kernel, strict=True)))
+    conv = conv_of(*channels, kernel, stride, padding, bias)
+    local = LocallyConnected2d.from_conv(conv, size)
+    x = rand(n, channels[0], *size).requires_grad_()
+    y, expected = local(x), conv(x)
+    assert y.shape == expected.shape and torch.allclose(y, expected, rtol=0, atol=1e-10)
+    gradient = rand(*y.shape, seed=1)
+    to_x, to_weight, *to_bias = torch.autograd.grad(y, [x, *local.parameters()], gradient)
+    to_x_conv, *to_conv = torch.autograd.grad(expected, [x, *conv.parameters()], gradient)
+    assert torch.allclose(to_x, to_x_conv, rtol=0, atol=1e-10)
+    for site, tied in zip([local.kernels(to_weight), *to_bias], to_conv, strict=True):
+        assert torch.allclose(site.sum(0), tied, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (4, 3), (2, 5)])
+def test_same_padding(kernel):
+    conv = conv_of(kernel=kernel, padding="same")
+    x = rand(2, 2, 6, 5)
+    assert torch.allclose(LocallyConnected2d.from_conv(conv, (6, 5))(x), conv(x), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients(bias):
+    local = LocallyConnected2d(2, 3, (3, 2), (5, 4), (2, 1), 1, bias=bias, dtype=torch.float64)
+    parameters = [parameter.detach().requires_grad_() for parameter in local.parameters()]
+
+    def forward(x, *given):
+        return functional_call(local, dict(zip(dict(local.named_parameters()), given, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(forward, (rand(2, 2, 5, 4).requires_grad_(), *parameters))
+
+
+@pytest.mark.parametrize("which", ["both", "weight", "bias"])
+def test_k_weights_are_k_layers_side_by_side(which):
+    layers = [LocallyConnected2d(2, 3, 3, (5, 6), padding=1, dtype=torch.float64) for _ in range(3)]
+    shared = layers[0]
+    given = {
+        name: torch.stack([getattr(layer, name).detach() for layer in layers]).requires_grad_()
+        for name in ("weight", "bias") if which in ("both", name)
+    }
+    x = rand(6, 2, 5, 6).requires_grad_()
+    y = functional_call(shared, given, (x,))
+    alone = [{name: stack[i].detach().requires_grad_() for name, stack in given.items()} for i in range(3)]
+    expected = torch.cat([functional_call(shared, mine, (x[2 * i : 2 * i + 2],)) for i, mine in enumerate(alone)])
+    assert torch.allclose(y, expected, rtol=0, atol=1e-12)
+    gradient = rand(*y.shape, seed=1)
+    y.backward(gradient, inputs=list(given.values()))
+    expected.backward(gradient, inputs=[tensor for mine in alone for tensor in mine.values()])
+    for name, stack in given.items():
+        for i, mine in enumerate(alone):
+            assert torch.allclose(stack.grad[i], mine[name].grad, rtol=0, atol=1e-12)
+    if which != "bias":
+        with pytest.raises(BatchError, match="cannot be cut into K=3 equal chunks"):
+            functional_call(shared, given, (x[:4],))
+
+
+def test_vmap_over_weights_and_inputs():
+    layer = LocallyConnected2d(2, 3, 3, (5, 6), padding=1, dtype=torch.float64)
+    weights = {name: rand(4, *p.shape, seed=i) for i, (name, p) in enumerate(layer.named_parameters())}
+    x = rand(4, 2, 2, 5, 6)
+
+    def loss(given, x):
+        return functional_call(layer, given, (x,)).square().sum()
+
+    together = torch.func.vmap(torch.func.grad(loss))(weights, x)
+    for i in range(4):
+        alone = torch.func.grad(loss)({name: stack[i] for name, stack in weights.items()}, x[i])
+        for name, gradient in alone.items():
+            assert torch.allclose(together[name][i], gradient, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("stride", "padding", "bias"), [(1, 1, True), (2, 0, False), ((1, 2), (0, 1), True)])
+def test_dense_computes_the_same_with_zeros_outside_the_blocks(stride, padding, bias):
+    local = LocallyConnected2d(2, 3, (3, 2), (5, 6), stride, padding, bias, dtype=torch.float64)
+    dense, x = local.to_dense(), rand(4, 2, 5, 6)
+    assert torch.allclose(dense(x), local(x), rtol=0, atol=1e-10)
+    weight, inside = dense[1].weight, local.sites.local_mask(3)
+    assert weight.shape == inside.shape == (3 * local.sites.count, 60)
+    assert (weight[~inside] == 0).all() and (weight[inside] != 0).all()
+
+
+def test_the_mean_over_sites_is_the_nearest_convolution():
+    local = LocallyConnected2d(2, 3, 3, 5, padding=1, dtype=torch.float64)
+    tied = LocallyConnected2d.from_conv(local.to_conv(), (5, 5))
+    assert torch.allclose(local.weight - tied.weight, local.tied_residual(), atol=1e-15)
+    assert torch.allclose(local.tied_residual().sum(0), torch.zeros(18, 3, dtype=torch.float64), atol=1e-14)
+    conv = conv_of(padding=1)
+    again = LocallyConnected2d.from_conv(conv, (4, 7)).to_conv()
+    assert torch.allclose(again.weight, conv.weight, atol=1e-15) and torch.allclose(again.bias, conv.bias, atol=1e-15)
+    assert LocallyConnected2d.from_conv(conv, (4, 7)).tied_residual().abs().max() < 1e-15
+
+
+def test_initialisation_comes_from_a_named_stream_and_differs_from_site_to_site():
+    one, two = (LocallyConnected2d(3, 4, 3, 6) for _ in range(2))
+    one.reset_parameters(rng(7)), two.reset_parameters(rng(7))
+    assert torch.equal(one.weight, two.weight) and torch.equal(one.bias, two.bias)
+    assert one.tied_residual().abs().max() > 0.1
+    bound = 27**-0.5
+    assert 0.9 * bound < one.weight.abs().max() <= bound and abs(one.weight.std() - bound / 3**0.5) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: LocallyConnected2d(1, 1, 5, 3), "kernel_size=5x5 is larger than the 3x3 map"),
+        (lambda: LocallyConnected2d(1, 1, (2, 6), 3, padding=1),
+         r"kernel_size=2x6 is larger than the 5x5 map \(padding=1\)"),
+        (lambda: LocallyConnected2d(2, 2, 3, 5, groups=2), "groups=2, dilation=1: not supported; both must be 1"),
+        (lambda: LocallyConnected2d(2, 2, 3, 5, dilation=2), "groups=1, dilation=2: not supported"),
+        (lambda: LocallyConnected2d(2, 2, 3, 5, padding="full"), "padding='full' is not a number, 'same' or 'valid'"),
+        (lambda: LocallyConnected2d(2, 2, 3, 5, 2, "same"), "padding='same' needs stride 1"),
+        (lambda: LocallyConnected2d.from_conv(conv_of(padding_mode="circular"), (5, 5)), "'circular' cannot be untied"),
+        (lambda: LocallyConnected2d(2, 2, 3, 5)(torch.zeros(1, 2, 5, 6)),
+         r"made for inputs \[N, 2, 5, 5\], not \[1, 2, 5, 6\]"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_do_is_said(make, text):
+    with pytest.raises(LayerError, match=text):
+        make()
