@@ -7,8 +7,8 @@ derives from `Batched`, which is how `masks.ways` knows it.
 from layers.batched import Batched
 from layers.embedding import Embedding
 from layers.linear import Linear
-from layers.local import LocallyConnected2d
+from layers.local import FullyConnected2d, LocallyConnected2d
 from layers.lstm import LSTM
 from layers.norm import LayerNorm
 
-__all__ = ["LSTM", "Batched", "Embedding", "LayerNorm", "Linear", "LocallyConnected2d"]
+__all__ = ["LSTM", "Batched", "Embedding", "FullyConnected2d", "LayerNorm", "Linear", "LocallyConnected2d"]

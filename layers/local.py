@@ -1,4 +1,4 @@
-"""A convolution whose sites share nothing, for one or K sets of weights."""
+"""What a convolution becomes when it is untied: locally connected, or fully connected."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.nn.modules.utils import _pair
 
 from core.errors import LayerError
 from layers.batched import Batched, chunk_rows, samples
+from layers.linear import Linear
 from layers.sites import Sites, local_product
 
 
@@ -122,27 +123,66 @@ class LocallyConnected2d(Batched, nn.Module):
                 conv.bias.copy_(self.bias.mean(0))
         return conv
 
-    def to_dense(self) -> nn.Sequential:
-        """Return the fully connected layer that computes the same: Flatten, Linear, Unflatten.
-
-        Its weight is [O * L, C * H * W], zero outside the local blocks (`sites.local_mask`).
-        """
-        sites, outputs = self.sites, self.out_channels * self.sites.count
-        columns = math.prod((self.in_channels, *sites.input_size))
-        linear = nn.Linear(
-            columns, outputs, self.bias is not None, device=self.weight.device, dtype=self.weight.dtype
+    def to_dense(self) -> FullyConnected2d:
+        """Return the fully connected layer that computes the same; its weight is zero outside the local blocks."""
+        dense = FullyConnected2d(
+            self.sites, self.out_channels, self.bias is not None, self.weight.device, self.weight.dtype
         )
         with torch.no_grad():
             # one column more takes what would lie on the padding
-            weight = self.weight.new_zeros(self.out_channels, sites.count, columns + 1)
-            where = sites.index(self.weight.device).expand(self.out_channels, -1, -1)
+            weight = self.weight.new_zeros(self.out_channels, self.sites.count, dense.linear.in_features + 1)
+            where = self.sites.index(self.weight.device).expand(self.out_channels, -1, -1)
             weight.scatter_(2, where, self.weight.permute(2, 0, 1))
-            linear.weight.copy_(weight[..., :-1].reshape(outputs, columns))
+            dense.linear.weight.copy_(weight[..., :-1].flatten(0, 1))
             if self.bias is not None:
-                linear.bias.copy_(self.bias.T.reshape(outputs))
-        shape = (self.out_channels, *sites.output_size)
-        return nn.Sequential(nn.Flatten(), linear, nn.Unflatten(1, shape))
+                dense.linear.bias.copy_(self.bias.T.flatten())
+        return dense
 
     def tied_residual(self) -> Tensor:
         """Return the weight less its mean over sites, [L, I, O]: what no convolution can have."""
         return self.weight.detach() - self.weight.detach().mean(0)
+
+
+class FullyConnected2d(nn.Module):
+    """A fully connected layer from maps to maps that remembers where its local blocks are.
+
+    Args:
+        sites: of the convolution or locally connected layer that it takes the place of.
+        out_channels: O.
+        bias, device, dtype: as of torch.nn.Linear.
+
+    Attributes:
+        linear: weight [O * L, C * H * W], rows in the order (O, H_out, W_out).
+    """
+
+    def __init__(
+        self, sites: Sites, out_channels: int, bias: bool = True, device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        self.sites, self.out_channels = sites, out_channels
+        columns = math.prod((sites.channels, *sites.input_size))
+        self.linear = Linear(columns, out_channels * sites.count, bias, device, dtype)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [N, C, H, W] to [N, O, H_out, W_out]."""
+        return self.linear(input.flatten(1)).unflatten(1, (self.out_channels, *self.sites.output_size))
+
+    def local_mask(self) -> Tensor:
+        """Return which entries of the weight lie in a local block, [O * L, C * H * W] bool."""
+        return self.sites.local_mask(self.out_channels).to(self.linear.weight.device)
+
+    def to_local(self) -> LocallyConnected2d:
+        """Return the locally connected layer that has this one's local blocks; the rest is left out."""
+        weight, sites = self.linear.weight.detach(), self.sites
+        local = LocallyConnected2d(
+            sites.channels, self.out_channels, sites.kernel_size, sites.input_size, sites.stride, sites.padding,
+            self.linear.bias is not None, device=weight.device, dtype=weight.dtype,
+        )  # fmt: skip
+        with torch.no_grad():
+            rows = nn.functional.pad(weight.view(self.out_channels, sites.count, -1), (0, 1))  # zeros for the padding
+            where = sites.index(weight.device).expand(self.out_channels, -1, -1)
+            local.weight.copy_(rows.gather(2, where).permute(1, 2, 0))
+            if local.bias is not None:
+                local.bias.copy_(self.linear.bias.view(self.out_channels, -1).T)
+        return local

@@ -11,6 +11,7 @@ from torch import nn
 
 from core.errors import LayerError, OptionError
 from core.registry import nearest
+from layers.evaluating import evaluating
 from layers.local import LocallyConnected2d
 
 KINDS = ("local", "dense")
@@ -26,7 +27,7 @@ def untie(
     Args:
         model: any tree of modules.
         kind: "local": each site keeps its own copy of the kernel (eLCN); "dense": a fully connected layer that
-            holds the copies and zeros elsewhere (eFCN).
+            holds the copies and zeros elsewhere (eFCN), layers.FullyConnected2d.
         input_size: shape of one input, such as (3, 32, 32).
         layers: shell patterns of the names of convolutions to untie.
 
@@ -71,19 +72,16 @@ def _sizes(model: nn.Module, chosen: dict[str, nn.Conv2d], input_size: Sequence[
         conv.register_forward_pre_hook(lambda _, inputs, name=name: seen[name].add(tuple(inputs[0].shape[-2:])))
         for name, conv in chosen.items()
     ]
-    modes = {module: module.training for module in model.modules()}
     like = next(iter(chosen.values())).weight
     try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
+        with evaluating(model):
+            model(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
     except RuntimeError as error:
         shape = ", ".join(map(str, input_size))
         raise LayerError(f"the network does not take an input of ({shape}): {str(error).splitlines()[0]}") from None
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     for name, sizes in seen.items():
         if len(sizes) != 1:
             why = f"it sees maps of different sizes, {sorted(sizes)}" if sizes else "the network does not use it"

@@ -113,9 +113,13 @@ def test_dense_computes_the_same_with_zeros_outside_the_blocks(stride, padding, 
     local = LocallyConnected2d(2, 3, (3, 2), (5, 6), stride, padding, bias, dtype=torch.float64)
     dense, x = local.to_dense(), rand(4, 2, 5, 6)
     assert torch.allclose(dense(x), local(x), rtol=0, atol=1e-10)
-    weight, inside = dense[1].weight, local.sites.local_mask(3)
+    weight, inside = dense.linear.weight, dense.local_mask()
     assert weight.shape == inside.shape == (3 * local.sites.count, 60)
     assert (weight[~inside] == 0).all() and (weight[inside] != 0).all()
+    again = dense.to_local()
+    assert torch.allclose(again(x), local(x), rtol=0, atol=1e-10)
+    if not padding:  # entries that only ever meet the padding are not in the dense weight
+        assert torch.equal(again.weight, local.weight)
 
 
 def test_the_mean_over_sites_is_the_nearest_convolution():

@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from core.errors import LayerError, OptionError
-from layers import LocallyConnected2d
+from layers import FullyConnected2d, LocallyConnected2d
 from models.untie import untie
 
 SIZE = (3, 12, 10)
@@ -33,7 +33,7 @@ def test_outputs_are_equal_at_the_split(kind):
     assert not any(isinstance(module, nn.Conv2d) for module in free.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     kinds = [type(module) for module in model if not isinstance(module, nn.Conv2d)]
-    assert [type(m) for m in free if not isinstance(m, LocallyConnected2d | nn.Sequential)] == kinds
+    assert [type(m) for m in free if not isinstance(m, LocallyConnected2d | FullyConnected2d)] == kinds
     with torch.no_grad():
         free[9].weight.zero_()  # a copy: the network it came from does not change
     assert torch.equal(model[9].weight, before["9.weight"])
@@ -49,13 +49,10 @@ def test_the_sites_gradients_sum_to_the_convolutions(kind):
         conv, layer = model.get_submodule(name), free.get_submodule(name)
         if kind == "local":
             summed = layer.kernels(layer.weight.grad).sum(0)
-        else:  # read the local blocks out of the dense matrix
-            local = LocallyConnected2d.from_conv(conv, {"1": (16, 14), "4": (3, 3)}[name])
-            dense = layer[1].weight.grad.view(conv.out_channels, local.sites.count, -1)
-            padded = torch.cat([dense, torch.zeros_like(dense[..., :1])], -1)
-            where = local.sites.index().expand(conv.out_channels, -1, -1)
-            kernels = local.kernels(padded.gather(2, where).permute(1, 2, 0))
-            summed = kernels.sum(0)
+        else:  # the gradient's local blocks
+            with torch.no_grad():
+                layer.linear.weight.copy_(layer.linear.weight.grad)
+            summed = layer.to_local().kernels().sum(0)
         assert torch.allclose(summed, conv.weight.grad, rtol=0, atol=1e-10)
         assert conv.weight.grad.abs().max() > 1e-6
 
