@@ -57,7 +57,7 @@ def log_product(squared: Mapping[str, float]) -> float:
 def per_margin(log_norm: float, margin: float) -> float | None:
     """Return ln(norm / margin), or None where the mean margin is not positive and there is no such number.
 
-    Source: Ardeshir, Hsu, Sanford, arXiv 2206.05317: the "log normalized R_1-norm" of its figures, as far as code tells.
+    Source: Ardeshir, Hsu, Sanford, arXiv 2206.05317: the "log normalized R_1-norm" of its figures, as the code tells.
     Differs from its code: the same convention for tied and untied networks (it squared one and not the other),
     and no number, instead of -1, without a margin.
     """

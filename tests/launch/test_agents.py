@@ -67,6 +67,21 @@ def test_an_agent_that_ended_early_is_started_again_while_there_is_work(start):
     assert "e/p/i is finished; its runs of 2: 2 finished" in said
 
 
+def test_each_agent_sees_its_gpus_and_the_python_that_started_it(start, tmp_path):
+    script = (
+        "import os, sys, pathlib; "
+        "pathlib.Path(os.environ['CUDA_VISIBLE_DEVICES']).write_text("
+        "os.environ['PATH'] + '|' + os.environ['WANDB_DIR'] + '|' + ' '.join(sys.argv[1:]))"
+    )
+    code, _, crew = start(script, [standing("FINISHED", finished=2)], slots=("0", "1,2"))
+    assert code == codes.DONE
+    for slot in ("0", "1,2"):
+        path, folder, command = (tmp_path / slot).read_text().split("|")
+        assert path.split(":")[0] == os.path.dirname(sys.executable) and folder == str(tmp_path / "sweep")
+        assert command == "agent --forward-signals --term-timeout 60 e/p/i"
+    assert [agent.output.name.rpartition("-")[2] for agent in crew.agents] == ["0.txt", "1.txt"]
+
+
 def test_not_when_the_sweep_is_over(start):
     code, said, crew = start(FAIL_ONCE, [standing("CANCELED"), standing("CANCELED", finished=1, failed=1)])
     assert code == codes.FAILED and crew.agents[0].starts == 1 and "next one" not in said

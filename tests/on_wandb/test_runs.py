@@ -72,7 +72,8 @@ def test_what_arrives(server, machine, tmp_path):
 
 
 def test_a_killed_run_loses_nothing_and_goes_on(server, machine, tmp_path):
-    process = machine.start(*machine.main(tmp_path / "r", *LONG, "--seed=2"))
+    long = [*LONG, "--train.steps=6000"]
+    process = machine.start(*machine.main(tmp_path / "r", *long, "--seed=2"))
     wait_for(lambda: Run.query(tmp_path / "r", state=None), "the run folder")
     run = local(tmp_path / "r")
     rows = wait_for(lambda: len(run.history()) > 8 and len(run.history()), "rows")
@@ -88,7 +89,7 @@ def test_a_killed_run_loses_nothing_and_goes_on(server, machine, tmp_path):
     ended, text = machine.run("-m", "wandb", "sync", "--include-online", folder)
     assert ended == 0, text
     assert len(sent(the_run(server, run.signature))) >= rows + 4
-    ended, text = machine.run(*machine.main(tmp_path / "r", *LONG, "--seed=2"))
+    ended, text = machine.run(*machine.main(tmp_path / "r", *long, "--seed=2"))
     assert ended == code.DONE and "resuming" in text
     assert_whole(server, run)
 
