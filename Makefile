@@ -16,6 +16,7 @@ test: $(VENV)/.installed
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/mask_step.py
 	$(BIN)/python benchmarks/whole_run.py
+	$(BIN)/python benchmarks/conv.py
 	$(BIN)/python benchmarks/local.py
 
 # The mark is written last, so an interrupted installation is taken up again.

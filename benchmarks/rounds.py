@@ -1,9 +1,13 @@
-"""How benchmarks measure: every variant once in each round, in turn, so that ratios are of the same minute."""
+"""How benchmarks measure: every variant once in each round, so that ratios are of the same minute.
+
+The order changes from round to round: a variant that sweeps the caches would else always hurt the same one.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import random
 import statistics
 import time
 from collections.abc import Callable
@@ -23,7 +27,8 @@ def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) 
     stop, rounds = time.perf_counter() + seconds, 0
     while rounds < LEAST_ROUNDS or time.perf_counter() < stop:
         rounds += 1
-        for name, step in steps.items():
+        order = random.Random(rounds).sample(list(steps.items()), len(steps))
+        for name, step in order:
             begin = clock()
             step()
             times[name].append(round(1e3 * (clock() - begin), 3))

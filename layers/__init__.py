@@ -5,10 +5,11 @@ derives from `Batched`, which is how `masks.ways` knows it.
 """
 
 from layers.batched import Batched
+from layers.conv import Conv2d
 from layers.embedding import Embedding
 from layers.linear import Linear
 from layers.local import FullyConnected2d, LocallyConnected2d
 from layers.lstm import LSTM
 from layers.norm import LayerNorm
 
-__all__ = ["LSTM", "Batched", "Embedding", "FullyConnected2d", "LayerNorm", "Linear", "LocallyConnected2d"]
+__all__ = ["LSTM", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "LayerNorm", "Linear", "LocallyConnected2d"]

@@ -1,0 +1,62 @@
+"""`torch.nn.Conv2d` whose weight and bias may carry a leading axis K."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.errors import BatchError
+from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
+
+# Multiplications per chunk up to which K chunks go through one grouped convolution; larger ones go one after the other,
+# which then costs no more than one convolution of the whole batch. Measured on a CPU, forward and backward.
+GROUPED = 20_000_000
+
+
+class Conv2d(Batched, nn.Conv2d):
+    """`torch.nn.Conv2d`: y[n] = W_k * x[n] + b_k, where row n of the batch lies in chunk k."""
+
+    def reset_parameters(self, rng: torch.Generator | None = None) -> None:
+        """Draw torch's default initialisation, from `rng` when given and the global generator otherwise."""
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=rng)
+        if self.bias is not None:
+            fan_in = self.weight[0].numel()
+            bound = 1 / math.sqrt(fan_in) if fan_in else 0
+            nn.init.uniform_(self.bias, -bound, bound, generator=rng)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map [N, C, H, W] to [N, O, H_out, W_out]; with K weights chunk k of the batch sees weight k.
+
+        Raises:
+            BatchError: with K weights, N is no multiple of K or the input has no batch axis.
+        """
+        k = samples(self, (self.weight, 4), (self.bias, 1))
+        if not k:
+            return super().forward(input)
+        if input.dim() != 4:
+            raise BatchError(f"Conv2d with K={k} weights needs an input [B, C, H, W], not {list(input.shape)}")
+        rows = chunk_rows(input.shape[0], k)
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0
+        settings = (self.stride, padding, self.dilation)
+        if self.weight.dim() == 4:  # one kernel for all, only the bias is per chunk
+            y = chunks(F.conv2d(input, self.weight, None, *settings, self.groups), k)
+            return (y + per_chunk(self.bias[..., None, None], 3, y)).flatten(0, 1)
+        bias = None if self.bias is None else self.bias.expand(k, self.out_channels)
+        if rows * self._multiplications(input) <= GROUPED:
+            side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [rows, K * C, H, W]
+            flat = None if bias is None else bias.flatten()
+            y = F.conv2d(side_by_side, self.weight.flatten(0, 1), flat, *settings, k * self.groups)
+            return y.unflatten(1, (k, self.out_channels)).transpose(0, 1).flatten(0, 1)
+        biases = [None] * k if bias is None else bias.unbind()
+        each = zip(chunks(input, k).unbind(), self.weight.unbind(), biases, strict=True)
+        return torch.cat([F.conv2d(x, weight, b, *settings, self.groups) for x, weight, b in each])
+
+    def _multiplications(self, input: Tensor) -> int:
+        """Return about how many one input takes; at stride 1 the output is as large as the input."""
+        sites = input.shape[-2] * input.shape[-1] // (self.stride[0] * self.stride[1])
+        return sites * self.weight[0].numel()
