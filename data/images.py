@@ -1,0 +1,145 @@
+"""Labelled images as tensors: MNIST, CIFAR-10, CIFAR-100, sklearn's digits, or anybody's from an .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.errors import OptionError
+from core.registry import nearest
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+VALID_SEED, VALID_SHARE = 0xC1CAFA52, 0.2
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their labels.
+
+    Attributes:
+        x: [N, C, H, W] uint8.
+        y: [N] int64.
+    """
+
+    x: Tensor
+    y: Tensor
+
+    def __getitem__(self, chosen: Any) -> Images:
+        return Images(self.x[chosen], self.y[chosen])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def load_images(name: str, cache: str | Path = "cache", file: str | Path | None = None) -> dict[str, Images]:
+    """Return the sets "train", "valid" and "test".
+
+    `valid` is a fifth of the training images, drawn once and for all; the test images select nothing.
+
+    Args:
+        name: mnist, cifar10, cifar100 or digits.
+        cache: where downloads lie; what is missing is fetched, checked by its hash, and by one process at a time.
+        file: an .npz with x_train, y_train, x_test and y_test in place of the named set: x uint8 [N, C, H, W], y whole
+            numbers from 0.
+
+    Raises:
+        OptionError: an unknown name; a file that is missing or is not of that form; a set that cannot be fetched.
+
+    Source: the validation split is that of Csordas et al., "Are Neural Nets Modular?" (ICLR 2021), its code.
+    """
+    if name not in SOURCES:
+        raise OptionError(f"unknown images {name!r}; allowed: {', '.join(SOURCES)}{nearest(name, SOURCES)}")
+    train, test = _from_file(Path(file)) if file is not None else SOURCES[name](Path(cache))
+    stays = torch.from_numpy(np.random.RandomState(VALID_SEED).rand(len(train)) > VALID_SHARE)
+    return {"train": train[stays], "valid": train[~stays], "test": test}
+
+
+def normalise(images: Images, like: Images, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """Return images with mean 0 and standard deviation 1 in each channel, and their labels.
+
+    Args:
+        images: what to normalise.
+        like: whose mean and standard deviation to use, the training images.
+        device: where the result lies.
+
+    Returns:
+        x [N, C, H, W] float32, y [N].
+    """
+    x = images.x.to(device).float()
+    for channel, of_training in zip(x.unbind(1), like.x.unbind(1), strict=True):
+        variance, mean = torch.var_mean(of_training.float(), correction=0)
+        channel.sub_(mean.item()).div_(max(variance.sqrt().item(), 1e-6))
+    return x, images.y.to(device)
+
+
+def _from_file(path: Path) -> tuple[Images, Images]:
+    if not path.is_file():
+        raise OptionError(f"no image file {str(path)!r}; it is an .npz with {', '.join(KEYS)}")
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            missing = [key for key in KEYS if key not in found.files]
+            if missing:
+                raise OptionError(f"{path} lacks {', '.join(missing)}; it has {', '.join(found.files) or 'nothing'}")
+            arrays = {key: found[key] for key in KEYS}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise OptionError(f"{path} is no readable .npz: {str(error).splitlines()[0]}") from None
+    return tuple(_checked(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
+
+
+def _checked(path: Path, part: str, x: np.ndarray, y: np.ndarray) -> Images:
+    if x.ndim != 4 or x.dtype != np.uint8:
+        raise OptionError(f"{path}: x_{part} is {x.dtype} {list(x.shape)}; it must be uint8 [N, C, H, W]")
+    if y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer) or (y < 0).any():
+        raise OptionError(f"{path}: y_{part} is {y.dtype} {list(y.shape)}; it must be {len(x)} whole numbers from 0")
+    return Images(torch.from_numpy(x), torch.from_numpy(y.astype(np.int64)))
+
+
+def _torchvision(title: str, hint: str) -> Callable[[Path], tuple[Images, Images]]:
+    def load(cache: Path) -> tuple[Images, Images]:
+        import torchvision.datasets
+        from filelock import FileLock
+
+        kind = getattr(torchvision.datasets, title)
+        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(cache / f"{title}.lock"):  # two processes that download at once would spoil each other's file
+                parts = [kind(str(cache), train=train, download=True) for train in (True, False)]
+        except (OSError, RuntimeError) as error:
+            why = str(error).splitlines()[0]
+            advice = f"put {hint} into {cache}, or give an .npz file"
+            raise OptionError(f"{title} cannot be fetched ({why}); {advice}") from None
+        return tuple(_plain(part.data, part.targets) for part in parts)
+
+    return load
+
+
+def _plain(x: Any, y: Any) -> Images:
+    x = torch.as_tensor(np.asarray(x))
+    x = x.unsqueeze(1) if x.dim() == 3 else x.permute(0, 3, 1, 2)
+    return Images(x.contiguous(), torch.as_tensor(np.asarray(y)).long())
+
+
+def _digits(_: Path) -> tuple[Images, Images]:
+    """1,797 images of 8x8; the last 797 of a fixed permutation are the test set."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    x = torch.from_numpy((found.images * (255 / 16)).round().astype(np.uint8)).unsqueeze(1)
+    order = torch.from_numpy(np.random.RandomState(0).permutation(len(x)))
+    images = Images(x, torch.from_numpy(found.target.astype(np.int64)))[order]
+    return images[:1000], images[1000:]
+
+
+SOURCES: dict[str, Callable[[Path], tuple[Images, Images]]] = {
+    "mnist": _torchvision("MNIST", "MNIST/raw/*-ubyte.gz"),
+    "cifar10": _torchvision("CIFAR10", "cifar-10-python.tar.gz"),
+    "cifar100": _torchvision("CIFAR100", "cifar-100-python.tar.gz"),
+    "digits": _digits,
+}
