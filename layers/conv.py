@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import BatchError
 from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
+from layers.initial import torch_default
 
 # Multiplications per chunk up to which K chunks go through one grouped convolution; larger ones go one after the other,
 # which then costs no more than one convolution of the whole batch. Measured on a CPU, forward and backward.
@@ -21,11 +20,7 @@ class Conv2d(Batched, nn.Conv2d):
 
     def reset_parameters(self, rng: torch.Generator | None = None) -> None:
         """Draw torch's default initialisation, from `rng` when given and the global generator otherwise."""
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=rng)
-        if self.bias is not None:
-            fan_in = self.weight[0].numel()
-            bound = 1 / math.sqrt(fan_in) if fan_in else 0
-            nn.init.uniform_(self.bias, -bound, bound, generator=rng)
+        torch_default(self.weight, self.bias, rng)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map [N, C, H, W] to [N, O, H_out, W_out]; with K weights chunk k of the batch sees weight k.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from core.errors import BatchError
 from layers.batched import Batched, chunks, samples
+from layers.initial import torch_default
 from layers.product import product
 
 
@@ -21,10 +20,7 @@ class Linear(Batched, nn.Linear):
 
     def reset_parameters(self, rng: torch.Generator | None = None) -> None:
         """Draw torch's default initialisation, from `rng` when given and the global generator otherwise."""
-        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5), generator=rng)
-        if self.bias is not None:
-            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
-            nn.init.uniform_(self.bias, -bound, bound, generator=rng)
+        torch_default(self.weight, self.bias, rng)
 
     def forward(self, input: Tensor) -> Tensor:
         """Map [..., in_features] to [..., out_features]; with K weights the input is [B, ..., in_features].
