@@ -9,7 +9,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.errors import SieveError
+from core.errors import OptionError, SieveError
 from core.registry import Registry
 
 if TYPE_CHECKING:
@@ -104,4 +104,7 @@ def trackers_of(log: str) -> tuple[str, ...]:
 def check(log: str) -> None:
     """Raise a SieveError when what `--log` asks for cannot be used here."""
     for name in trackers_of(log):
-        TRACKERS[name].check()
+        try:
+            TRACKERS[name].check()
+        except ModuleNotFoundError as missing:
+            raise OptionError(f"log={log} needs the package {missing.name}; once: make test") from None

@@ -89,11 +89,11 @@ Listed = tuple[str, Any]  # name of the sweep, W&B's run
 def _listed(api: Any, project: str, sweeps: Collection[str]) -> list[Listed]:
     """Return the runs of the named sweeps, oldest first."""
     entity, name = project.split("/")
-    names = {sweep.id: sweep.config.get("name") for sweep in api.project(name, entity).sweeps()}
-    mine = [identity for identity, sweep in names.items() if sweep in sweeps]
-    either = {"$or": [{"sweep": {"$in": mine}}, {"group": {"$in": list(sweeps)}}]}
+    named = {sweep.id: sweep.config.get("name") for sweep in api.project(name, entity).sweeps()}
+    mine = {identity: sweep for identity, sweep in named.items() if sweep in sweeps}
+    either = {"$or": [{"sweep": {"$in": list(mine)}}, {"group": {"$in": list(sweeps)}}]}
     runs = api.runs(project, filters=either, order="+created_at", per_page=PAGE, include_sweeps=False)
-    return [(names.get(run.sweep_name) or run.group, run) for run in runs]
+    return [(mine.get(run.sweep_name, run.group), run) for run in runs]  # a name that was asked for: it becomes a path
 
 
 def _say_unfinished(found: Iterable[Listed]) -> None:
@@ -105,6 +105,8 @@ def _say_unfinished(found: Iterable[Listed]) -> None:
 
 def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> None:
     """Bring the folder up to date: new and changed runs are read, those that are gone are removed."""
+    from wandb.errors import Error
+
     index = folder / "known.json"
     known: dict[str, dict[str, Any]] = json.loads(index.read_text()) if index.exists() else {}
     there = {}
@@ -115,11 +117,11 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
         if entry is None or entry["mark"] != mark or not (folder / entry["folder"]).exists():
             try:
                 entry = {"mark": mark, "sweep": sweep, "folder": _save(sweep, run, folder)}
-            except SieveError as error:
-                log.warning("skipped %s: %s", run.url, error)
+            except (SieveError, Error, OSError, ValueError) as error:
+                log.warning("skipped %s: %s", run.url, " ".join(str(error).split()))
                 continue
+            write_json(index, known | there | {run.id: entry})
         there[run.id] = entry
-        write_json(index, known | there)
     gone = {k: v for k, v in known.items() if k not in there and v["sweep"] in sweeps}
     kept = {entry["folder"] for entry in there.values()}
     for entry in gone.values():

@@ -1,6 +1,7 @@
 """The training loop on a task small enough to work out: a line through points."""
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -8,12 +9,12 @@ import torch
 
 from core import files
 from core.checkpoint import Checkpoints, read_checkpoint
-from core.errors import CheckpointError, SieveError
+from core.errors import CheckpointError, OptionError, SieveError
 from core.fit import Stage, fit, lr_at
 from core.option_groups import RunOptions, TrainOptions
 from core.signals import Signals
 from core.store import Run
-from core.trackers import Mirrors, trackers_of
+from core.trackers import Mirrors, check, trackers_of
 from tasks.options import resolve
 
 
@@ -157,6 +158,13 @@ def test_what_log_stands_for(log, agent, expected, monkeypatch):
     if agent:
         monkeypatch.setenv("WANDB_SWEEP_ID", "abcdefgh")
     assert trackers_of(log) == expected
+
+
+def test_a_tracker_whose_package_is_missing_is_one_line(monkeypatch):
+    monkeypatch.delitem(sys.modules, "core.wandb", raising=False)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(OptionError, match="log=all needs the package wandb; once: make test"):
+        check("all")
 
 
 def test_plain_progress_lines(run, caplog):
