@@ -51,6 +51,7 @@ def test_at_the_split_it_is_the_convolution(channels, size, kernel, stride, padd
         assert torch.allclose(site.sum(0), tied, rtol=0, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch's own, for even kernels
 @pytest.mark.parametrize("kernel", [(3, 3), (4, 3), (2, 5)])
 def test_same_padding(kernel):
     conv = conv_of(kernel=kernel, padding="same")
