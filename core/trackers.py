@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.store import Run
 
 log = logging.getLogger("sieve")
+PROJECT = "sieve"  # on W&B, unless WANDB_PROJECT or the sweep file says otherwise
 TRACKERS = Registry("tracker", {"tb": "core.tensorboard:TensorBoard", "wandb": "core.wandb:WandB"})
 
 

@@ -19,6 +19,7 @@ import wandb
 from core import exit as codes
 from core.errors import OptionError
 from core.files import write_json
+from core.trackers import PROJECT
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from core.store import Run
 
 log = logging.getLogger("sieve")
-PROJECT = "sieve"  # unless WANDB_PROJECT says otherwise
 FILES = ("summary.json", "masks/*.npz", "arrays/*.npz")
 # What W&B says of a wrong key, a project that is not ours or a deleted run; anything else is silence
 ANSWER = re.compile(r"error 4\d\d|not logged in|permission|not found", re.IGNORECASE)
@@ -90,14 +90,12 @@ class WandB:
         try:
             self.mirror.finish(exit_code=code)
         except TimeoutError:
-            log.warning("W&B did not take everything in time; later: wandb sync --include-online %s", self._folder())
+            folder = self.mirror.settings.sync_dir
+            log.warning("W&B did not take everything in time; later: wandb sync --include-online %s", folder)
 
     def _log(self, values: dict[str, Any], index: int) -> None:
         if index >= self.mirror.starting_step:
             self.mirror.log(values, step=index, commit=True)
-
-    def _folder(self) -> str:
-        return os.path.dirname(self.mirror.settings.sync_file)
 
 
 def refused(text: str) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SweepError
+from core.trackers import PROJECT
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 180.0  # for one answer; the client itself tries for about 20 s
 DIR = "--run.dir="
-PROJECT = "sieve"  # unless the file or WANDB_PROJECT says otherwise; also the trackers' (core/wandb.py)
 
 
 def create(config: dict[str, Any]) -> dict[str, Any]:
