@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from core.errors import LayerError
-from layers import FullyConnected2d, LocallyConnected2d
+from layers import LocallyConnected2d
 from layers.evaluating import evaluating
 
 WITH_WEIGHT = (nn.Conv2d, nn.Linear, LocallyConnected2d)
@@ -26,15 +26,8 @@ def site_counts(model: nn.Module, input_size: Sequence[int]) -> dict[str, int]:
     def note(name: str) -> Callable[..., None]:
         return lambda layer, inputs, output: counts.__setitem__(name, output.shape[-2] * output.shape[-1])
 
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, WITH_WEIGHT)}
-    hooks = [layer.register_forward_hook(note(name)) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)]
-    like = next(model.parameters())
-    try:
-        with evaluating(model):
-            model(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    layers = _with_weight(model)
+    _pass(model, input_size, {name: note(name) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)})
     return {name: counts.get(name, 1) for name in layers}
 
 
@@ -95,6 +88,18 @@ def spectral_norm(
     return sigma
 
 
+def spectral_norms(model: nn.Module, input_size: Sequence[int], rng: torch.Generator) -> dict[str, float]:
+    """Return `spectral_norm` of every layer with a weight, by name; of a convolution, on the maps it sees here."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda layer, inputs, output: shapes.__setitem__(name, tuple(inputs[0].shape[1:]))
+
+    layers = _with_weight(model)
+    _pass(model, input_size, {name: note(name) for name in layers})
+    return {name: spectral_norm(layers[name], shape, rng) for name, shape in shapes.items()}
+
+
 def path_norm(model: nn.Module, input_size: Sequence[int]) -> float:
     """Return sqrt(sum over paths from input to output of the product of squared weights along the path).
 
@@ -119,29 +124,18 @@ def path_norm(model: nn.Module, input_size: Sequence[int]) -> float:
         return torch.func.functional_call(model, values, (ones,)).sum().sqrt().item()
 
 
-def energies(layer: LocallyConnected2d | FullyConnected2d) -> dict[str, float]:
-    """Split the squared norm of an untied weight into what is tied, what is local and untied, and what is not local.
+def _with_weight(model: nn.Module) -> dict[str, nn.Module]:
+    return {name: layer for name, layer in model.named_modules() if isinstance(layer, WITH_WEIGHT)}
 
-    theta = P_tied theta + (P_local - P_tied) theta + (1 - P_local) theta: the mean of the kernels over sites, the rest
-    of the local blocks, and the rest of a fully connected weight.
 
-    Returns:
-        tied, untied, off_local (0 of a locally connected layer): squared norms, whose sum is that of the weight.
-
-    Source: d'Ascoli et al., NeurIPS 2019, section 4 (deviation from the convolutional subspace).
-    """
-    dense = isinstance(layer, FullyConnected2d)
-    local = layer.to_local() if dense else layer
-    weight = local.weight.detach().double()
-    present = torch.ones_like(weight[..., :1])
-    if dense:  # which has no entry for what would lie on the padding
-        columns = math.prod((local.in_channels, *local.sites.input_size))
-        present = (local.sites.index(weight.device) < columns).unsqueeze(-1).double()
-    times = present.sum(0)
-    mean = weight.sum(0) / times.clamp(min=1)
-    whole = (layer.linear if dense else layer).weight.detach().double()
-    return {
-        "tied": (times * mean.square()).sum().item(),
-        "untied": (present * (weight - mean).square()).sum().item(),
-        "off_local": max(0.0, (whole.square().sum() - weight.square().sum()).item()),
-    }
+def _pass(model: nn.Module, input_size: Sequence[int], notes: Mapping[str, Callable[..., None]]) -> None:
+    """Send one empty input through the network; each note is told what its layer got and gave."""
+    layers = dict(model.named_modules())
+    hooks = [layers[name].register_forward_hook(note) for name, note in notes.items()]
+    like = next(model.parameters())
+    try:
+        with evaluating(model):
+            model(torch.zeros(1, *input_size, device=like.device, dtype=like.dtype))
+    finally:
+        for hook in hooks:
+            hook.remove()

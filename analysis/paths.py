@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 Weights = Mapping[str, Tensor]
@@ -38,6 +39,20 @@ def barrier(alphas: Sequence[float], losses: Sequence[float]) -> float:
     """
     chord = [(1 - alpha) * losses[0] + alpha * losses[-1] for alpha in alphas]
     return max(loss - height for loss, height in zip(losses, chord, strict=True))
+
+
+def tension(points: Weights, first: Weights, last: Weights) -> Tensor:
+    """Return half the sum of squared distances between neighbours of a string, 0-dim.
+
+    Args:
+        points: the inner points by parameter, [P, *shape] each.
+        first, last: the ends, [*shape] each.
+    """
+    total = 0
+    for name, inner in points.items():
+        whole = torch.cat([first[name][None], inner, last[name][None]])
+        total = total + 0.5 * whole.diff(dim=0).square().sum()
+    return total
 
 
 def distance(a: Weights, b: Weights) -> float:

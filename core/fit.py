@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,10 +40,13 @@ class Stage:
         train: returns the tensors to train, by name; called when the stage begins, not for finished stages.
         rows: step seed -> the masks of that step's forward pass (masks/rows.py), or None for the dense network.
         loss: (batch, rows) -> scalar loss, regularisers included.
-        measure: validation; returns key -> number. Called every `optim.eval_every` steps and after the last.
+        measure: validation; returns key -> number, None where there is none. Called as `plan` says, and after the last
+            step.
         optim: learning rate, optimiser, clipping and the evaluation period.
         finish: called once after the last step; analyses, exports; returns key -> number for the summary.
         best: key of `measure` whose largest value marks the best checkpoint.
+        plan: steps after which to measure, 0 being before the first; None: every `optim.eval_every`.
+        lr_scales: factors of the learning rate for some of the tensors.
     """
 
     name: str
@@ -51,11 +54,19 @@ class Stage:
     steps: int
     train: Callable[[], dict[str, Tensor]]
     loss: Callable[[Any, Any], Tensor]
-    measure: Callable[[], dict[str, float]]
+    measure: Callable[[], dict[str, float | None]]
     optim: TrainOptions
     rows: Callable[[int], Any] = lambda seed: None
     finish: Callable[[], dict[str, float]] = dict
     best: str = ""
+    plan: Collection[int] | None = None
+    lr_scales: Mapping[str, float] = field(default_factory=dict)
+
+    def measured_at(self, step: int) -> bool:
+        """True when the stage is to be measured after `step` steps of it."""
+        if self.plan is not None and step in self.plan:
+            return True
+        return step > 0 and (step == self.steps or self.plan is None and step % self.optim.eval_every == 0)
 
 
 class Trainable(Protocol):
@@ -137,15 +148,17 @@ def fit(
                 save(optimizer)
             saved = None
             progress.start(stage.name, here.step, stage.steps)
+            if signals.received:
+                save(optimizer)
+                raise Stopped(signals.received)
+            if here.step == 0 and stage.measured_at(0):
+                record(stage, {"lr": lr_at(stage.optim, 0, stage.steps)} | stage.measure())
             while here.step < stage.steps:
-                if signals.received:
-                    save(optimizer)
-                    raise Stopped(signals.received)
                 loss = train_step(stage, optimizer, seed, here.step)
                 here.step += 1
                 here.loss_sum = here.loss_sum + loss
                 here.loss_count += 1
-                evaluate = here.step % stage.optim.eval_every == 0 or here.step == stage.steps
+                evaluate = stage.measured_at(here.step)
                 improved = False
                 if evaluate or here.step % LOG_EVERY == 0:
                     mean = float(here.loss_sum) / here.loss_count
@@ -154,7 +167,7 @@ def fit(
                             f"the loss of stage {stage.name} is {mean} at step {here.step}; "
                             "a smaller learning rate may help"
                         )
-                    row = {"loss": mean, "lr": optimizer.param_groups[0]["lr"]}
+                    row: dict[str, Any] = {"loss": mean, "lr": lr_at(stage.optim, here.step - 1, stage.steps)}
                     here.loss_sum, here.loss_count = 0.0, 0
                     if evaluate:
                         row |= stage.measure()
@@ -167,6 +180,9 @@ def fit(
                     here.step % options.checkpoint_every == 0
                 ):
                     save(optimizer, best=improved)
+                if signals.received and here.step < stage.steps:
+                    save(optimizer)
+                    raise Stopped(signals.received)
             results = stage.finish()
             here.summary |= results
             mirrors.results(results, here.before + here.step)
@@ -188,9 +204,11 @@ def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: 
     loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step)))
     loss.backward()
     if stage.optim.grad_clip is not None:
-        torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], stage.optim.grad_clip)
+        tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
+        torch.nn.utils.clip_grad_norm_(tensors, stage.optim.grad_clip)
+    lr = lr_at(stage.optim, step, stage.steps)
     for group in optimizer.param_groups:
-        group["lr"] = lr_at(stage.optim, step, stage.steps)
+        group["lr"] = lr * group.get("scale", 1.0)
     optimizer.step()
     return loss.detach()
 
@@ -206,8 +224,13 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
 
 def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
     """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it."""
-    tensors = [tensor.requires_grad_() for tensor in stage.train().values()]
-    if stage.optim.optimizer == "adam":
-        fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors)
-        return torch.optim.Adam(tensors, stage.optim.lr, weight_decay=stage.optim.weight_decay, fused=fused)
-    return torch.optim.SGD(tensors, stage.optim.lr, momentum=0.9, weight_decay=stage.optim.weight_decay)
+    tensors = {name: tensor.requires_grad_() for name, tensor in stage.train().items()}
+    by_scale: dict[float, list[Tensor]] = {}
+    for name, tensor in tensors.items():
+        by_scale.setdefault(stage.lr_scales.get(name, 1.0), []).append(tensor)
+    groups = [{"params": part, "scale": scale} for scale, part in by_scale.items()]
+    optim = stage.optim
+    if optim.optimizer == "adam":
+        fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors.values())
+        return torch.optim.Adam(groups, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+    return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)

@@ -27,7 +27,9 @@ class TrainOptions:
     lr: float = 1e-3
     """Learning rate."""
     optimizer: Literal["adam", "sgd"] = "adam"
-    """adam, or sgd with momentum 0.9."""
+    """adam, or sgd with momentum."""
+    momentum: float = 0.9
+    """Momentum of sgd."""
     weight_decay: float = 0.0
     """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
     warmup: int = 0
@@ -43,8 +45,8 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         require(
-            self, "train.", steps=1, batch_size=1, lr=0, weight_decay=0, warmup=0, grad_clip=0, eval_every=1,
-            eval_batch_size=1,
+            self, "train.", steps=1, batch_size=1, lr=0, momentum=0, weight_decay=0, warmup=0, grad_clip=0,
+            eval_every=1, eval_batch_size=1,
         )
 
 
@@ -54,6 +56,8 @@ class RunOptions:
 
     dir: str = "runs"
     """Folder that holds all results."""
+    cache: str = "cache"
+    """Folder that holds downloads."""
     sweep: str = "single"
     """Name of the sweep: results lie in <dir>/<sweep>/<signature>."""
     device: str = "auto"

@@ -62,12 +62,12 @@ class Mirrors:
             self._guard(name, lambda name=name: self.trackers.__setitem__(name, TRACKERS[name](run)))
 
     def row(self, row: dict[str, Any]) -> None:
-        """Mirror a row of the history."""
-        self._each("row", row)
+        """Mirror a row of the history; what could not be measured (None) is left out."""
+        self._each("row", _measured(row))
 
     def results(self, numbers: dict[str, float], step: int) -> None:
         """Mirror what the end of a stage measured."""
-        self._each("results", numbers, step)
+        self._each("results", _measured(numbers), step)
 
     def histogram(self, name: str, values: np.ndarray) -> None:
         """Mirror a distribution."""
@@ -93,6 +93,10 @@ class Mirrors:
         except Exception as error:  # whatever a mirror does, the run goes on
             log.warning("the %s mirror failed and is off from here on: %s", name, error)
             self.trackers.pop(name, None)
+
+
+def _measured(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in numbers.items() if value is not None}
 
 
 def trackers_of(log: str) -> tuple[str, ...]:

@@ -55,7 +55,8 @@ class WandB:
             raise OptionError(f"log=wandb: {' '.join(str(error).split())}; wandb login asks for the key") from None
 
     def __init__(self, run: Run):
-        self.run, self.rows, self.last_step = run, 0, -1
+        self.run, self.rows = run, 0
+        self.sent: set[tuple[str, int]] = set()
         self.media: dict[str, Any] = {}
         self.mirror = _init(run)
         self.mirror.define_metric("*", step_metric="step")
@@ -63,10 +64,12 @@ class WandB:
             self.row(row)
 
     def row(self, row: dict[str, Any]) -> None:
-        if row["step"] <= self.last_step:
+        which = (row["stage"], row["step"])
+        if which in self.sent:
             return  # taken again after a kill, with the same result
         self._log(row, 2 * self.rows)
-        self.rows, self.last_step = self.rows + 1, row["step"]
+        self.rows += 1
+        self.sent.add(which)
 
     def results(self, numbers: dict[str, float], step: int) -> None:
         self.mirror.summary.update(numbers)

@@ -72,7 +72,7 @@ def normalise(images: Images, like: Images, device: torch.device | str = "cpu") 
     Returns:
         x [N, C, H, W] float32, y [N].
     """
-    x = images.x.to(device).float()
+    x = images.x.to(device, torch.float32, copy=True)
     for channel, of_training in zip(x.unbind(1), like.x.unbind(1), strict=True):
         variance, mean = torch.var_mean(of_training.float(), correction=0)
         channel.sub_(mean.item()).div_(max(variance.sqrt().item(), 1e-6))

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from core.errors import LayerError, OptionError
+from core.registry import nearest
 from layers import Conv2d, Linear
 from layers.evaluating import evaluating
 
@@ -44,6 +46,21 @@ def digits(input_size: Sequence[int], classes: int, rng: torch.Generator) -> nn.
     return _network(input_size, [(1, 8, 3, 1, (2, 2)), (1, 16, 3, 1, (3, 3))], [], classes, rng)
 
 
+def make_cnn(name: str, input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int) -> nn.Sequential:
+    """Return the network of that name: skinny (of `channels` outputs a convolution), alexnet or digits.
+
+    Raises:
+        OptionError: an unknown name.
+        LayerError: the images are too small for it.
+    """
+    if name == "skinny":
+        return skinny(input_size, classes, rng, channels)
+    others = {"alexnet": alexnet, "digits": digits}
+    if name not in others:
+        raise OptionError(f"unknown network {name!r}; allowed: skinny, alexnet, digits{nearest(name, others)}")
+    return others[name](input_size, classes, rng)
+
+
 def _network(
     input_size: Sequence[int], blocks: Sequence[Block], hidden: Sequence[int], classes: int, rng: torch.Generator
 ) -> nn.Sequential:
@@ -56,8 +73,12 @@ def _network(
             inputs = outputs
         layers.append(nn.Flatten())
         network = nn.Sequential(*layers)
-        with evaluating(network):
-            inputs = network(torch.zeros(1, *input_size)).shape[1]
+        try:
+            with evaluating(network):
+                inputs = network(torch.zeros(1, *input_size)).shape[1]
+        except RuntimeError:
+            size = "x".join(map(str, input_size))
+            raise LayerError(f"images of {size} are too small for this network: nothing is left of the maps") from None
         for width in hidden:
             network.extend([nn.Dropout(0.5), Linear(inputs, width), nn.ReLU()])
             inputs = width

@@ -153,8 +153,9 @@ def _history(run: Any) -> list[dict[str, Any]]:
     rows: dict[int, dict[str, Any]] = {}
     for row in run.scan_history(page_size=1000, use_cache=False):
         if row.get("step") is not None:
-            rows.setdefault(int(row["step"]), {k: _number(v) for k, v in row.items() if _logged(k, v)})
-    return [rows[step] for step in sorted(rows)]
+            which = (int(row["step"]), row.get("stage"))
+            rows.setdefault(which, {k: _number(v) for k, v in row.items() if _logged(k, v)})
+    return sorted(rows.values(), key=lambda row: row["step"])  # of one step: as they were sent
 
 
 def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

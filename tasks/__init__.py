@@ -10,5 +10,6 @@ TASKS = Registry(
         "tuple_ff_copyweight": "tasks.tuple:TupleCopiedWeights",
         "addmul": "tasks.addmul:AddMul",
         "addmul_ff": "tasks.addmul:AddMulFeedForward",
+        "cnn_elcn": "tasks.cnn_elcn:CNNtoLCN",
     },
 )

@@ -50,6 +50,14 @@ class SubnetTask(Task):
         )
         self.masked = MaskedModel(self.model, method_of(options.mask), names)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights and every subnet's scores."""
+        return self.masked.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.masked.load_state_dict(state)
+
     @abstractmethod
     def make_model(self, rng: torch.Generator) -> torch.nn.Module:
         """Return the network, initialised from `rng`; it has `groups()` and `io()`."""

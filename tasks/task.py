@@ -1,4 +1,4 @@
-"""What every task is: options, data and a masked model, and the stages that `core.fit` runs."""
+"""What every task is: options, a device, and the stages that `core.fit` runs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,16 @@ from core.errors import OptionError
 from core.fit import Stage
 from core.store import Run
 from core.trackers import Mirrors
-from masks.model import MaskedModel
 
 
 class Task(ABC):
-    """Base of all tasks. A task sets `masked` in its constructor and yields stages.
+    """Base of all tasks.
 
     Args:
         options: the task's options dataclass.
         run: where results are written.
         mirrors: trackers that show them too.
     """
-
-    masked: MaskedModel
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         self.options, self.run, self.mirrors = options, run, mirrors
@@ -34,13 +31,13 @@ class Task(ABC):
     def stages(self) -> Iterator[Stage]:
         """Yield the stages in order; see `core.fit.Trainable`."""
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training changes."""
-        return self.masked.state_dict()
 
+    @abstractmethod
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
-        self.masked.load_state_dict(state)
 
 
 def pick_device(name: str) -> torch.device:

@@ -21,6 +21,7 @@ OPTIONS = Registry(
         "tuple_ff_copyweight": "tasks.options.arithmetic:TupleFeedForwardOptions",
         "addmul": "tasks.options.arithmetic:AddMulOptions",
         "addmul_ff": "tasks.options.arithmetic:AddMulFeedForwardOptions",
+        "cnn_elcn": "tasks.options.cnn_elcn:CNNtoLCNOptions",
     },
 )
 

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from analysis.curvature import top_eigenvalue
+from analysis.locality import energies
 from analysis.margin import margin_summary, margins, published_margins
-from analysis.norms import energies, log_product, path_norm, per_margin, site_counts, spectral_norm, squared_norms
+from analysis.norms import log_product, path_norm, per_margin, site_counts, spectral_norm, squared_norms
 from analysis.paths import barrier, curvilinear, distance, linear
 from core.errors import LayerError
 from core.rng import stream

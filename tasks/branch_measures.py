@@ -1,0 +1,173 @@
+"""What is measured of stacked networks: while they train, and when they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from analysis.curvature import top_eigenvalue
+from analysis.locality import PARTS, energies, only_local, retied, untied_layers
+from analysis.margin import margin_summary, margins, published_margins
+from analysis.norms import log_product, path_norm, per_margin, spectral_norms, squared_norms
+from core.rng import stream
+from layers import FullyConnected2d
+from layers.evaluating import evaluating
+from models.stack import Stack
+
+Numbers = dict[str, float | None]
+
+
+class Measures:
+    """Measures networks on fixed sets of images.
+
+    Args:
+        sets: "train", "test" and perhaps "valid" -> images [N, C, H, W] and labels [N].
+        sites: L of every layer of the convolutional network, `analysis.norms.site_counts`.
+        batch_size: images in a forward pass, over all networks of a stack.
+        sharpness: training images on which the curvature is measured; 0: not measured.
+        seed: of the first vectors of power iterations.
+    """
+
+    def __init__(
+        self, sets: Mapping[str, tuple[Tensor, Tensor]], sites: Mapping[str, int], batch_size: int, sharpness: int,
+        seed: int,
+    ):  # fmt: skip
+        self.sets, self.sites, self.batch_size, self.sharpness, self.seed = sets, sites, batch_size, sharpness, seed
+        self.input_size = tuple(sets["train"][0].shape[1:])
+
+    def logits(self, stack: Stack, part: str) -> Tensor:
+        """Return what every network says of every image of a set: [S, N, classes]."""
+        size = max(1, self.batch_size // stack.size)
+        with evaluating(stack.template):
+            found = [stack(images.repeat(stack.size, 1, 1, 1)) for images in self.sets[part][0].split(size)]
+        return torch.cat(found, 1)
+
+    def scores(self, logits: Tensor, part: str) -> tuple[list[float], list[float]]:
+        """Return mean cross entropy and accuracy of each network from its logits [S, N, classes]."""
+        labels = self.sets[part][1].expand(logits.shape[:2])
+        losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
+        return losses.double().mean(1).tolist(), (logits.argmax(-1) == labels).double().mean(1).tolist()
+
+    def while_training(self, stack: Stack, labels: Sequence[str]) -> Numbers:
+        """Return <label>/<set>/loss and accuracy, margins on the test set, and norms, of every network.
+
+        Args:
+            stack: the networks.
+            labels: what stands before each one's keys; "" for none.
+        """
+        numbers: Numbers = {}
+        for part in self.sets:
+            logits = self.logits(stack, part)
+            for label, loss, accuracy in zip(labels, *self.scores(logits, part), strict=True):
+                numbers |= _under(label, {f"{part}/loss": loss, f"{part}/accuracy": accuracy})
+        for s, label in enumerate(labels):  # the logits are those of the test set, which comes last
+            numbers |= _under(label, self._margins_and_norms(stack.network(s), logits[s]))
+        return numbers
+
+    def _margins_and_norms(self, network: nn.Module, logits: Tensor) -> Numbers:
+        labels = self.sets["test"][1]
+        margin, published = margin_summary(margins(logits, labels)), published_margins(logits, labels)
+        squared = self.squared_norms(network)
+        product, mistaken = log_product(squared), published.double().mean().item()
+        return {f"margin/{name}": value for name, value in margin.items()} | {
+            "margin/published": mistaken,
+            "norm/squared/total": sum(squared.values()),
+            "norm/log_product": product,
+            "norm/per_margin": per_margin(product, margin["mean"]),
+            "norm/per_margin_published": per_margin(product, mistaken),
+        }
+
+    def squared_norms(self, network: nn.Module) -> dict[str, float]:
+        """Return the squared norm of each layer as its untied form would have it, tied or untied, by its name."""
+        layers = dict(network.named_modules())
+        tied = {
+            name: count if isinstance(layers[name], nn.Conv2d) else 1 for name, count in self.sites.items()
+            if not isinstance(layers[name], FullyConnected2d)
+        }
+        dense = {f"{name}.linear": 1 for name in self.sites.keys() - tied.keys()}
+        found = squared_norms(network, tied | dense)
+        return {name: found.get(name, found.get(f"{name}.linear", 0.0)) for name in self.sites}
+
+    def when_trained(self, stack: Stack, began: Stack, labels: Sequence[str]) -> Numbers:
+        """Return what is measured once of every network.
+
+        Args:
+            stack: the trained networks.
+            began: the same before training.
+            labels: what stands before each one's keys.
+        """
+        numbers: Numbers = {}
+        for s, label in enumerate(labels):
+            network = stack.network(s)
+            found = {f"norm/squared/{name}": value for name, value in self.squared_norms(network).items()}
+            spectral = spectral_norms(network, self.input_size, stream(self.seed, "spectral"))
+            found |= {f"norm/spectral/{name.removesuffix('.linear')}": value for name, value in spectral.items()}
+            found |= {"norm/path": path_norm(network, self.input_size), **_parts("energy", network)}
+            if self.sharpness:
+                found["sharpness"] = self._sharpness(network)
+            found |= self._masked(network) | self._retied(network)
+            found |= self._moved(network, stack.pick(s), began.pick(s))
+            numbers |= _under(label, found)
+        return numbers
+
+    def _moved(self, network: nn.Module, now: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> Numbers:
+        """Return the distance from where training began, and where it lies. Turns the network into the difference."""
+        for name, parameter in network.named_parameters():
+            parameter.data = now[name] - before[name]
+        squared = self.squared_norms(network)
+        return {"distance": sum(squared.values()) ** 0.5, **_parts("moved", network)}
+
+    def _sharpness(self, network: nn.Module) -> float:
+        x, y = (tensor[: self.sharpness] for tensor in self.sets["train"])
+        weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
+        modes = network.training
+        network.eval()
+        value = top_eigenvalue(
+            lambda point: cross_entropy(functional_call(network, point, (x,)), y), weights,
+            stream(self.seed, "sharpness"), steps=50, tolerance=1e-2,
+        )  # fmt: skip
+        network.train(modes)
+        return value
+
+    def _masked(self, network: nn.Module) -> Numbers:
+        """Return how well a fully connected branch does with its local, or its other weights alone."""
+        if not any(isinstance(layer, FullyConnected2d) for layer in untied_layers(network).values()):
+            return {}
+        return {
+            f"{name}/{key}": value for name, local in (("local_only", True), ("off_local_only", False))
+            for key, value in self._one(network, only_local(network, local)).items()
+        }
+
+    def _retied(self, network: nn.Module) -> Numbers:
+        """Return how well a locally connected branch does when each layer is averaged over its sites."""
+        if not untied_layers(network) or self._masked(network):
+            return {}
+        tied = retied(network)
+        return {f"retied/{key}": value for key, value in self._one(tied, dict(tied.named_parameters())).items()}
+
+    def _one(self, network: nn.Module, weights: Mapping[str, Tensor]) -> Numbers:
+        found: Numbers = {}
+        for part in self.sets.keys() - {"train"}:
+            x, y = self.sets[part]
+            with evaluating(network):
+                found_logits = [functional_call(network, weights, (images,)) for images in x.split(self.batch_size)]
+            (loss,), (accuracy,) = self.scores(torch.cat(found_logits)[None], part)
+            found |= {f"{part}/loss": loss, f"{part}/accuracy": accuracy}
+        return found
+
+
+def _parts(what: str, network: nn.Module) -> Numbers:
+    """Return <what>/<part>/<layer> and <what>/<part>/total of the untied layers, nothing when there are none."""
+    layers = {name: energies(layer) for name, layer in untied_layers(network).items()}
+    numbers: Numbers = {f"{what}/{part}/{name}": found[part] for name, found in layers.items() for part in PARTS}
+    if layers:
+        numbers |= {f"{what}/{part}/total": sum(found[part] for found in layers.values()) for part in PARTS}
+    return numbers
+
+
+def _under(label: str, numbers: Numbers) -> Numbers:
+    return {f"{label}/{name}" if label else name: value for name, value in numbers.items()}

@@ -1,0 +1,294 @@
+"""A convolutional network, untied at many epochs of its training: when does weight sharing stop mattering?
+
+Stages: `cnn`, then for each learning rate of the branches and each kind of branch (control, elcn, efcn, lcn, fcn) one
+stage that trains the branches of all splits side by side, and for each untied branch a string from the CNN to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from analysis.locality import untied_layers
+from analysis.norms import site_counts
+from analysis.paths import linear, tension
+from core.fit import Stage
+from core.option_groups import TrainOptions
+from core.rng import stream
+from core.store import Run
+from core.trackers import Mirrors
+from data.standardised import standardised_images
+from models.cnn import make_cnn
+from models.published import load_weights
+from models.stack import Stack
+from models.untie import untie
+from tasks.branch_measures import Measures
+from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
+from tasks.branches import Group, groups, log_spaced
+from tasks.task import Task
+
+UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
+
+
+class CNNtoLCN(Task):
+    """The experiment of d'Ascoli et al. and of Ardeshir, Hsu, Sanford, with the control they lack.
+
+    Source: d'Ascoli, Sagun, Bruna, Biroli, "Finding the Needle in the Haystack with Convolutions", NeurIPS 2019;
+    Ardeshir, Hsu, Sanford, "Intrinsic dimensionality and generalization properties of the R-norm inductive bias",
+    arXiv 2206.05317, section on convolutional networks.
+    """
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+        super().__init__(options, run, mirrors)
+        data, train = options.data, options.train
+        self.sets = standardised_images(
+            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
+            data.hold_out, self.device,
+        )  # fmt: skip
+        x, y = self.sets["train"]
+        self.input_size = tuple(x.shape[1:])
+        classes = int(y.max()) + 1
+        cnn = make_cnn(options.model, self.input_size, classes, stream(options.seed, "init"), options.channels)
+        if options.start is not None:
+            load_weights(options.start, cnn)
+        self.cnn = cnn.to(self.device)
+        self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
+        self.sites = site_counts(self.cnn, self.input_size)
+        self.steps_per_epoch = -(-len(y) // train.batch_size)
+        self.splits = options.split.at or (0, *log_spaced(train.epochs, options.split.count))
+        self.stacks: dict[str, Stack] = {}
+        self.restored: dict[str, dict[str, Tensor]] = {}
+        self.epoch = 0.0
+        self.measures = Measures(self.sets, self.sites, train.eval_batch_size, options.sharpness, options.seed)
+        self.order = lru_cache(maxsize=2 * len(self.splits) + 2)(self._order)
+
+    # what training changes
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the weights of the networks that are being trained, or are still needed."""
+        return {"stacks": self.restored | {key: stack.state_dict() for key, stack in self.stacks.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.restored = state["stacks"]
+
+    def stack(self, key: str, make: Callable[[], Stack], template: Callable[[], nn.Module]) -> Stack:
+        """Return the networks of that name: those at hand, those of the checkpoint, or new ones."""
+        if key not in self.stacks:
+            saved = self.restored.pop(key, None)
+            if saved is None:
+                self.stacks[key] = make()
+            else:
+                weights = {name: tensor.to(self.device) for name, tensor in saved.items()}
+                self.stacks[key] = Stack(template(), weights)
+        return self.stacks[key]
+
+    def drop(self, key: str) -> None:
+        """Forget networks that nothing needs any more, so that no checkpoint holds them."""
+        self.stacks.pop(key, None)
+        self.restored.pop(key, None)
+
+    # networks
+
+    def cnn_at(self, epoch: int) -> nn.Module:
+        """Return the CNN as it was after so many epochs; the next call turns the same module to another epoch."""
+        saved = self.run.tensors(f"cnn_{epoch}")
+        self.cnn.load_state_dict({name: torch.from_numpy(array) for name, array in saved.items()})
+        return self.cnn
+
+    def untied(self, kind: str, cnn: nn.Module) -> nn.Module:
+        """Return the network that a branch of this kind begins with when it leaves the CNN."""
+        return untie(cnn, UNTIED[kind], self.input_size, self.options.split.layers) if kind in UNTIED else cnn
+
+    def networks(self, group: Group) -> Stack:
+        """Return the networks of a group, as far as they are trained."""
+        return self.stack(group.key, lambda: self._begin(group), lambda: self.untied(group.kind, self.cnn))
+
+    def _begin(self, group: Group) -> Stack:
+        if group.kind == "cnn":
+            self.cnn.load_state_dict(self.first)
+            return Stack.of([self.cnn], 1)
+        if group.from_scratch:
+            network = self.untied(group.kind, self.cnn).cpu()
+            rng = stream(self.options.seed, "init", group.kind)
+            for layer in network.modules():
+                if hasattr(layer, "reset_parameters"):
+                    layer.reset_parameters(rng)
+            return Stack.of([network.to(self.device)], 1)
+        return Stack.of((self.untied(group.kind, self.cnn_at(epoch)) for epoch in group.splits), len(group.splits))
+
+    # stages
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the CNN, the groups of branches, and the strings to each untied branch."""
+        train = self.options.train
+        plan = {0, *log_spaced(train.epochs, train.evaluations), *self.splits}
+        yield self.stage(Group("cnn", train.lr, train.epochs, (0,), frozenset(plan)))
+        self.drop("cnn")
+        for group in groups(self.options.split, self.splits):
+            yield self.stage(group)
+            if "string" in self.options.paths.methods and group.has_paths:
+                for s in range(len(group.splits)):
+                    yield self.string(group, s)
+            self.drop(group.key)
+
+    def stage(self, group: Group) -> Stage:
+        """Return the stage that trains a group, all its networks at once."""
+        per_epoch = self.steps_per_epoch
+
+        def begin() -> dict[str, Tensor]:
+            self.epoch = 0.0
+            return self.networks(group).weights
+
+        return Stage(
+            name=group.name,
+            data=lambda rng, step: self.batch(group.splits, step),
+            steps=group.epochs * per_epoch,
+            train=begin,
+            loss=lambda batch, rows: self.losses(self.networks(group), batch).sum(),
+            measure=lambda: self.measure(group),
+            optim=self.sgd(group.lr),
+            finish=lambda: self.finish(group),
+            best="valid/accuracy" if group.from_scratch and "valid" in self.sets else "",
+            plan={epoch * per_epoch for epoch in group.plan},
+            lr_scales=self.lr_scales(group),
+        )
+
+    def string(self, group: Group, s: int) -> Stage:
+        """Return the stage that relaxes a string between the CNN's last weights and those of an untied branch.
+
+        Its inner points descend sum over i of loss(t_i) + c/2 |t_i - t_(i-1)|^2 with c = stiffness / lr.
+
+        Differs from the original: all points move at once along the gradient of this one sum.
+        """
+        paths, key = self.options.paths, f"string/{group.labels[s]}"
+        lr = group.lr if paths.lr is None else paths.lr
+        ends: list[dict[str, Tensor]] = []
+
+        def begin() -> dict[str, Tensor]:
+            ends[:] = [self.cnn_end(group.kind), self.networks(group).pick(s)]
+            return points().weights
+
+        def points() -> Stack:
+            return self.stack(key, between, lambda: self.untied(group.kind, self.cnn))
+
+        def between() -> Stack:
+            inner = [linear(*ends, alpha) for alpha in alphas(paths.points)[1:-1]]
+            weights = {name: torch.stack([point[name] for point in inner]) for name in ends[0]}
+            return Stack(self.networks(group).template, weights)
+
+        def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
+            pull = paths.stiffness / lr * tension(points().weights, *ends)
+            return self.losses(points(), batch).sum() + pull
+
+        def finish() -> dict[str, float]:
+            path = along_string(self.measures, ends, points())
+            self.drop(key)
+            return self.record_path("string", group.labels[s], path)
+
+        return Stage(
+            name=key,
+            data=lambda rng, step: self.batch((0,) * (paths.points - 2), step),
+            steps=paths.epochs * self.steps_per_epoch,
+            train=begin,
+            loss=loss,
+            measure=dict,
+            optim=self.sgd(lr, momentum=0.0, weight_decay=0.0),
+            finish=finish,
+        )
+
+    def sgd(self, lr: float, **changed: float) -> TrainOptions:
+        """Return how a stage descends: plain steps, of which each network's depend on nothing but itself."""
+        train = self.options.train
+        usual = {"momentum": train.momentum, "weight_decay": train.weight_decay}
+        return TrainOptions(lr=lr, optimizer="sgd", grad_clip=None, **usual | changed)
+
+    def lr_scales(self, group: Group) -> dict[str, float]:
+        """Return the factor of the learning rate for each parameter of an untied layer."""
+        power = {"one": 0.0, "sqrt": 0.5, "sites": 1.0}[self.options.split.multiplier]
+        if power == 0 or group.kind not in UNTIED:
+            return {}
+        network = self.untied(group.kind, self.cnn)
+        return {
+            f"{name}.{parameter}": self.sites[name] ** power
+            for name, layer in untied_layers(network).items()
+            for parameter, _ in layer.named_parameters()
+        }
+
+    # data, loss, measures
+
+    def _order(self, epoch: int) -> Tensor:
+        """Return the order of the training images in an epoch, counted from the CNN's first."""
+        n = len(self.sets["train"][1])
+        if not self.options.train.shuffle:
+            return torch.arange(n, device=self.device)
+        return torch.randperm(n, generator=stream(self.options.seed, "order", epoch)).to(self.device)
+
+    def batch(self, splits: tuple[int, ...], step: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of each network, one after the other; a branch sees what the CNN would have seen then."""
+        epoch, i = divmod(step, self.steps_per_epoch)
+        size = self.options.train.batch_size
+        index = torch.cat([self.order(split + epoch)[i * size : (i + 1) * size] for split in splits])
+        self.epoch = (step + 1) / self.steps_per_epoch
+        x, y = self.sets["train"]
+        return x[index], y[index]
+
+    def losses(self, stack: Stack, batch: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the mean cross entropy of each network on its part of the batch, [S]."""
+        x, y = batch
+        logits = stack(x)
+        each = cross_entropy(logits.flatten(0, 1), y, reduction="none")
+        return each.view(logits.shape[:2]).mean(1)
+
+    def measure(self, group: Group) -> dict[str, float | None]:
+        """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
+        stack, epoch = self.networks(group), round(self.epoch)
+        needed = group.kind == "cnn" and (epoch in self.splits or epoch == group.epochs)
+        if needed or self.options.run.save_tensors and group.kind in self.options.run.save_planned:
+            self.save(group, stack, epoch)
+        labels = [label.removeprefix(group.name).removeprefix("/") for label in group.labels]
+        return {"epoch": epoch} | self.measures.while_training(stack, labels)
+
+    def save(self, group: Group, stack: Stack, epoch: int) -> None:
+        """Write the weights of every network of a group into tensors/."""
+        for s, label in enumerate(group.labels):
+            self.run.write_tensors(f"{file_name(label)}_{epoch}", stack.pick(s))
+
+    def finish(self, group: Group) -> dict[str, float | None]:
+        """Measure trained networks, and the ways from the CNN to those that were untied."""
+        stack = self.networks(group)
+        if self.options.run.save_tensors:
+            self.save(group, stack, group.epochs)
+        numbers = self.measures.when_trained(stack, self._begin(group), group.labels)
+        if group.has_paths:
+            end = {name: tensor.expand(stack.size, *tensor.shape) for name, tensor in self.cnn_end(group.kind).items()}
+            first = Stack(stack.template, end)
+            for method in self.options.paths.methods:
+                if method != "string":  # which has to be trained
+                    found = interpolated(self.measures, method, first, stack, self.options.paths.points)
+                    for label, path in zip(group.labels, found, strict=True):
+                        numbers |= self.record_path(method, label, path)
+        return numbers
+
+    def cnn_end(self, kind: str) -> dict[str, Tensor]:
+        """Return the CNN's last weights in the form that an untied branch has."""
+        network = self.untied(kind, self.cnn_at(self.options.train.epochs))
+        return {name: parameter.detach() for name, parameter in network.named_parameters()}
+
+    def record_path(self, method: str, label: str, path: Path) -> dict[str, float]:
+        """Write a path into arrays/ and return the numbers that sum it up."""
+        self.run.write_arrays(f"path_{method}_{file_name(label)}", **path)
+        if method == "average":
+            middle = len(path["alpha"]) // 2
+            return {f"{label}/average/test/accuracy": float(path["test_accuracy"][middle])}
+        return {f"{label}/barrier/{method}": rise(path)}
+
+
+def file_name(label: str) -> str:
+    """Return elcn_0.01_8 for elcn_0.01/8."""
+    return label.replace("/", "_")
