@@ -132,7 +132,9 @@ def unknown_option(name: str, known: Mapping[str, Any]) -> str:
     """Return the one-line answer to an option that does not exist."""
     original = ORIGINAL_NAMES.get(name.replace("-", "_"))
     if original is not None:
-        return f"unknown option {name!r}; here it is {original}"
+        words = original.split(" or ")
+        here = [word for word in words if word.split()[0] in known] or words
+        return f"unknown option {name!r}; here it is {' or '.join(here)}"
     group = name.partition(".")[0]
     near = nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
     return f"unknown option {name!r}{near or '; allowed: ' + ', '.join(known)}"

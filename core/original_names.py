@@ -1,4 +1,7 @@
-"""What options of the original programs are called here, for people (and sweep files) that know those names."""
+"""What options of the original programs are called here, for people (and sweep files) that know those names.
+
+Of alternatives ("a or b") the ones that the task has are named.
+"""
 
 ORIGINAL_NAMES = {
     # differentiable weight masks
@@ -29,12 +32,29 @@ ORIGINAL_NAMES = {
     # edge-popup and supermasks in superposition
     "prune_rate": "mask.keep (the fraction of weights kept)",
     "sparsity": "mask.keep (the fraction of weights kept)",
-    "epochs": "train.steps",
+    "epochs": "train.epochs or train.steps",
     "set": "task",
     "arch": "task",
     "log_dir": "run.dir",
     "multigpu": "run.device",
     # from convolution to local connections
     "cnn_lr": "train.lr",
+    "lc_lr": "split.lr",
+    "lcn_lr": "split.lr",
+    "n_splits": "split.count",
+    "n_saves": "train.evaluations",
+    "mom": "train.momentum",
+    "bs_train": "train.batch_size",
+    "bs_eval": "train.eval_batch_size",
+    "dataset": "data.name",
+    "path": "run.cache",
+    "data_path": "run.cache",
+    "data_size": "data.train_size",
+    "convert_to": "split.branches",
+    "load_model": "start",
+    "net1_path": "start",
+    "interp_method": "paths.methods",
+    "n_points": "paths.points",
+    "stiffness": "paths.stiffness",
     "save_dir": "run.dir",
 }

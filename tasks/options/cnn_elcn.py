@@ -162,8 +162,7 @@ class CNNtoLCNOptions:
 
     def __post_init__(self) -> None:
         require(self, "", channels=1, sharpness=0)
-        late = [epoch for epoch in self.split.at if not 0 <= epoch <= self.train.epochs]
-        if late:
-            raise OptionError(
-                f"split.at={','.join(map(str, late))} is beyond the CNN's last epoch: train.epochs={self.train.epochs}"
-            )
+        beyond = [str(epoch) for epoch in self.split.at if not 0 <= epoch <= self.train.epochs]
+        if beyond:
+            last = self.train.epochs
+            raise OptionError(f"split.at={','.join(beyond)}: the CNN's epochs are 0 to {last} (train.epochs)")

@@ -7,10 +7,18 @@ import torch
 from torch import nn
 
 from analysis.curvature import top_eigenvalue
-from analysis.locality import energies
+from analysis.locality import energies, only_local, retied, untied_layers
 from analysis.margin import margin_summary, margins, published_margins
-from analysis.norms import log_product, path_norm, per_margin, site_counts, spectral_norm, squared_norms
-from analysis.paths import barrier, curvilinear, distance, linear
+from analysis.norms import (
+    log_product,
+    path_norm,
+    per_margin,
+    site_counts,
+    spectral_norm,
+    spectral_norms,
+    squared_norms,
+)
+from analysis.paths import barrier, curvilinear, distance, linear, tension
 from core.errors import LayerError
 from core.rng import stream
 from layers import LocallyConnected2d
@@ -109,6 +117,65 @@ def test_energy_of_a_kick_at_one_site():
     assert energies(layer) == pytest.approx({"tied": 4.0, "untied": 12.0, "off_local": 0.0})
 
 
+def test_local_weights_alone_are_the_convolution(network):
+    dense = untie(network, "dense", SIZE)
+    x = torch.randn(3, *SIZE, generator=stream(0, "x"), dtype=torch.float64)
+    expected = network(x)
+    with torch.no_grad():
+        for layer in untied_layers(dense).values():
+            layer.linear.weight += 0.1 * ~layer.local_mask()
+    assert not torch.allclose(dense(x), expected, atol=1e-3)
+    local, rest = (torch.func.functional_call(dense, only_local(dense, keep), (x,)) for keep in (True, False))
+    torch.testing.assert_close(local, expected)
+    for layer in untied_layers(dense).values():
+        with torch.no_grad():
+            layer.linear.weight.copy_(0.1 * ~layer.local_mask())
+    torch.testing.assert_close(rest, dense(x))
+
+
+def test_a_retied_network_is_the_mean_over_sites(network):
+    local = untie(network, "local", SIZE)
+    kick = torch.randn(local[0].weight.shape, generator=stream(0, "kick"), dtype=torch.float64)
+    with torch.no_grad():
+        local[0].weight += kick - kick.mean(0)
+    x = torch.randn(3, *SIZE, generator=stream(0, "x"), dtype=torch.float64)
+    assert not torch.allclose(local(x), network(x), atol=1e-3)
+    torch.testing.assert_close(retied(local)(x), network(x))
+    assert untied_layers(local) and not untied_layers(retied(local))
+
+
+def test_spectral_norms_of_all_layers_agree_with_the_dense_matrices(network):
+    found = spectral_norms(network, SIZE, stream(0, "spectral"))
+    assert list(found) == ["0", "3", "6"]
+    dense = untie(network, "dense", SIZE)
+    for name, layer in (("0", dense[0].linear), ("3", dense[3].linear), ("6", dense[6])):
+        assert found[name] == pytest.approx(torch.linalg.matrix_norm(layer.weight, 2).item(), rel=1e-2)
+
+
+def test_the_curvature_of_an_untied_network_can_be_measured(network):
+    """The custom product of locally connected layers has second derivatives: against the dense network's Hessian."""
+    local, dense = untie(network, "local", SIZE), untie(network, "dense", SIZE)
+    x = torch.randn(5, *SIZE, generator=stream(0, "x"), dtype=torch.float64)
+
+    def vector(model):
+        return {"0.weight": model[0].weight if model is local else model[0].linear.weight}
+
+    def loss(model):
+        return lambda w: torch.func.functional_call(model, {n.replace("0.w", "0.linear.w") if model is dense else n: t
+                                                            for n, t in w.items()}, (x,)).square().sum()  # fmt: skip
+
+    values = [top_eigenvalue(loss(model), vector(model), stream(0, "power"), 500, 1e-8) for model in (local, dense)]
+    # the local blocks are a part of the dense weights, so their Hessian is a block of the other
+    assert 0 < values[0] <= values[1] * (1 + 1e-6)
+    point = {"0.weight": local[0].weight.detach()}
+    v = torch.randn(point["0.weight"].shape, generator=stream(1, "v"), dtype=torch.float64)
+    _, product = torch.autograd.functional.hvp(lambda w: loss(local)({"0.weight": w}), point["0.weight"], v)
+    step = 1e-5
+    moved = [point["0.weight"] + sign * step * v for sign in (1, -1)]
+    slopes = [torch.autograd.grad(loss(local)({"0.weight": w.requires_grad_()}), w)[0] for w in moved]
+    torch.testing.assert_close(product, (slopes[0] - slopes[1]) / (2 * step), rtol=1e-4, atol=1e-6)
+
+
 def test_paths():
     a, b = {"w": torch.tensor([3.0, 0.0]), "v": torch.zeros(2)}, {"w": torch.tensor([0.0, 5.0]), "v": torch.zeros(2)}
     assert linear(a, b, 0.5)["w"].tolist() == [1.5, 2.5]
@@ -119,6 +186,12 @@ def test_paths():
             assert torch.allclose(path(a, b, alpha)["w"], end["w"])
     assert distance(a, b) == pytest.approx(math.sqrt(34))
     assert barrier([0, 0.5, 1], [1.0, 5.0, 3.0]) == 3.0 and barrier([0, 0.5, 1], [1.0, 1.0, 3.0]) == 0.0
+
+
+def test_the_tension_of_a_string():
+    ends = [{"w": torch.zeros(2), "v": torch.zeros(1)}, {"w": torch.tensor([3.0, 0.0]), "v": torch.zeros(1)}]
+    inner = {"w": torch.tensor([[1.0, 0.0], [1.0, 2.0]]), "v": torch.zeros(2, 1)}
+    assert tension(inner, *ends).item() == 0.5 * (1 + 4 + 4 + 4)
 
 
 def test_the_top_eigenvalue_of_a_quadratic():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from core import files
+from core import fit as fit_module
 from core.checkpoint import Checkpoints, read_checkpoint
 from core.errors import CheckpointError, OptionError, SieveError
 from core.fit import Stage, fit, lr_at
@@ -179,3 +180,38 @@ def test_learning_rates():
     rates = [lr_at(optim, step, 12) for step in range(12)]
     assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0] and rates[8] == pytest.approx(0.5) and 0 < rates[-1] < 0.05
     assert lr_at(TrainOptions(lr=0.3), 7, 9) == 0.3
+
+
+class Planned(Line):
+    """Two stages measured by a plan; the second has no steps."""
+
+    def stages(self):
+        for index, stage in enumerate(super().stages()):
+            stage.plan = {0, 2, 5} if index == 0 else {0}
+            stage.lr_scales = {"w": 0.5}
+            yield stage
+
+
+def test_a_plan_says_when_to_measure(run):
+    task = Planned(OPTIM, steps=(7, 0))
+    go(task, run)
+    rows = run.history()
+    assert [(row["stage"], row["step"]) for row in rows] == [("a", 0), ("a", 2), ("a", 5), ("a", 7), ("b", 7)]
+    assert rows[0]["a/valid"] == 0.0 and "a/loss" not in rows[0] and rows[0]["a/lr"] == 0.1
+    assert rows[-1]["b/valid"] == rows[-2]["a/valid"] and task.finished == ["a", "b"]
+
+
+def test_a_scaled_learning_rate_moves_less(run, tmp_path):
+    sgd = TrainOptions(lr=0.01, optimizer="sgd", momentum=0.0, grad_clip=None)
+    moved = []
+    for number, kind in enumerate((Line, Planned)):
+        task = kind(sgd, steps=(1, 0))
+        go(task, Run.create(resolve({"task": "tuple_ff", "run.dir": str(tmp_path / str(number))})))
+        moved.append(task.w.item())
+    assert moved[0] > 0 and moved[1] == pytest.approx(0.5 * moved[0])
+
+
+def test_momentum_is_the_option_s(run):
+    task = Line(TrainOptions(lr=0.01, optimizer="sgd", momentum=0.25, grad_clip=None))
+    stage = next(iter(task.stages()))
+    assert fit_module.make_optimizer(stage).param_groups[0]["momentum"] == 0.25

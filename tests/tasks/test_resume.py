@@ -46,27 +46,49 @@ def test_the_masks_that_are_compared_differ(uninterrupted):
     assert not np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[1], masks[2])
 
 
-def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
+def die_often(line, folder, deaths_wanted, most, expected):
+    """Kill runs at random moments until so many have died, and compare what each came to in the end."""
     moments = random.Random(0)
     deaths = {kind: 0 for kind in killing.KINDS}
     attempt = 0
-    while sum(deaths.values()) < 20:
+    while sum(deaths.values()) < deaths_wanted:
         attempt += 1
-        folder = tmp_path / str(attempt)
+        where = [*line, f"--run.dir={folder / str(attempt)}"]
         while True:
             kind = min(deaths, key=lambda k: (deaths[k], moments.random()))
             count = moments.randint(3, 30) if kind == "step" else moments.randint(1, 4)
             count = 1 if kind == "stage" else count
-            ended = killing.run(arguments(folder), kind, count)
+            ended = killing.run(where, kind, count)
             if ended == code.DONE:
                 break
             assert ended == -signal.SIGKILL
             deaths[kind] += 1
-            if sum(deaths.values()) >= 20 or deaths[kind] > 6:
-                assert killing.run(arguments(folder)) == code.DONE
+            if sum(deaths.values()) >= deaths_wanted or deaths[kind] > most:
+                assert killing.run(where) == code.DONE
                 break
-        assert result(folder) == uninterrupted
+        assert result(folder / str(attempt)) == expected
+    return deaths
+
+
+def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
+    deaths = die_often(SMALL, tmp_path, 20, 6, uninterrupted)
     assert min(deaths.values()) >= 3, deaths
+
+
+BRANCHES = [
+    "--task=cnn_elcn", "--model=digits", "--data.name=digits", "--data.canvas=12", "--data.train_size=60",
+    "--data.test_size=20", "--train.epochs=2", "--train.batch_size=20", "--train.momentum=0.5", "--split.at=0,2",
+    "--split.epochs=2", "--paths.points=3", "--paths.epochs=1", "--sharpness=10", "--log=none", "--run.quiet=true",
+    "--run.checkpoint_every=2",
+]
+
+
+def test_branches_that_die_change_no_bit(tmp_path):
+    line = [*BRANCHES, f"--run.dir={tmp_path / 'whole'}"]
+    assert killing.run(line) == code.DONE
+    expected = result(tmp_path / "whole")
+    assert len(expected) > 100
+    assert die_often(BRANCHES, tmp_path, 10, 4, expected)["step"] >= 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])

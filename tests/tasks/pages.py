@@ -1,0 +1,20 @@
+"""What the pages in docs/ say a task logs."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def documented(key: str, page: str) -> bool:
+    """True when a table of the page has this key; <words> in it stand for any path."""
+    return any(pattern.fullmatch(key) for pattern in _patterns(page))
+
+
+@lru_cache
+def _patterns(page: str) -> list[re.Pattern[str]]:
+    keys = re.findall(r"^\| `([^`]+)` \|", (DOCS / page).read_text(), flags=re.MULTILINE)
+    return [re.compile("".join(
+        "[A-Za-z0-9_.-]+" if part.startswith("<") else re.escape(part) for part in re.split(r"(<[a-z]+>)", key)
+    )) for key in keys]
