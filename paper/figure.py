@@ -116,6 +116,34 @@ def bars(
                 axes.hlines(level, x - width / 2, x + width / 2, zorder=6, **DASHES)
 
 
+def line(
+    axes: Axes, places: Sequence[float], measures: Sequence[Measure], label: str = "", dots: bool = True, **style: Any
+) -> None:
+    """Draw a line through means, with sample standard deviations and, unless there are too many, single runs as dots.
+
+    Args:
+        axes: where.
+        places: x of each measure; those of nothing are left out.
+        measures: y; in per cent where that is their unit.
+        label: for the legend.
+        dots: single runs.
+        **style: of the line, such as color.
+    """
+    found = [(x, m, 100 if m.unit == PERCENT else 1) for x, m in zip(places, measures, strict=True) if m.n]
+    if not found:
+        return
+    x, means, deviations = zip(*((x, k * m.mean, k * m.sd) for x, m, k in found), strict=True)
+    if dots:
+        axes.errorbar(x, means, deviations, label=label, marker="o", markersize=4, capsize=2.5, linewidth=1.4, **style)
+        pairs = [(x, k * value) for x, m, k in found for value in m.values]
+        axes.scatter(*zip(*pairs, strict=True), s=9, facecolor="white", edgecolor=style.get("color", DARK), zorder=5,
+                     linewidth=0.6)  # fmt: skip
+        return
+    (drawn,) = axes.plot(x, means, label=label, linewidth=1.4, **style)
+    low, high = zip(*((m - d, m + d) for m, d in zip(means, deviations, strict=True)), strict=True)
+    axes.fill_between(x, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
+
+
 def _spread(axes: Axes, x: float, width: float, factor: float, measure: Measure) -> None:
     n = measure.n
     if n > 1:

@@ -68,10 +68,10 @@ def choose(plots: Sequence[Plot], names: Sequence[str]) -> list[Plot]:
 
 
 def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict[str, str]]:
-    """Return --set name=value for each figure that has the option.
+    """Return --set name=value for each figure that has the option and the value.
 
     Raises:
-        OptionError: no chosen figure has it, or it does not have this value.
+        OptionError: no chosen figure has them.
     """
     found: dict[str, dict[str, str]] = {}
     for item in items:
@@ -81,9 +81,10 @@ def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict
             known = sorted({option for plot in plots for option in plot.OPTIONS})
             names = ", ".join(known) or "nothing"
             raise OptionError(f"--set {item}: the figures have {names}{nearest(name, known)}")
-        for figure, values in allowed.items():
-            if value not in values:
-                raise OptionError(f"--set {item}: not one of {', '.join(values)}{nearest(value, values)}")
+        values = list(dict.fromkeys(value for values in allowed.values() for value in values))
+        if value not in values:
+            raise OptionError(f"--set {item}: not one of {', '.join(values)}{nearest(value, values)}")
+        for figure in (figure for figure, values in allowed.items() if value in values):
             found.setdefault(figure, {})[name] = value
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -170,4 +171,8 @@ def _parts(what: str, network: nn.Module) -> Numbers:
 
 
 def _under(label: str, numbers: Numbers) -> Numbers:
-    return {f"{label}/{name}" if label else name: value for name, value in numbers.items()}
+    """Return the numbers with the label before their names; what is not finite, of a network that diverged, is None."""
+    return {
+        f"{label}/{name}" if label else name: value if value is not None and math.isfinite(value) else None
+        for name, value in numbers.items()
+    }

@@ -6,8 +6,8 @@ stage that trains the branches of all splits side by side, and for each untied b
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
+from data.epochs import Epochs
 from data.standardised import standardised_images
 from models.cnn import make_cnn
 from models.published import load_weights
@@ -32,6 +33,7 @@ from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups, log_spaced
 from tasks.task import Task
 
+log = logging.getLogger("sieve")
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
@@ -59,13 +61,12 @@ class CNNtoLCN(Task):
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
         self.sites = site_counts(self.cnn, self.input_size)
-        self.steps_per_epoch = -(-len(y) // train.batch_size)
+        self.epochs = Epochs(x, y, train.batch_size, options.seed, train.shuffle)
         self.splits = options.split.at or (0, *log_spaced(train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}
         self.restored: dict[str, dict[str, Tensor]] = {}
         self.epoch = 0.0
         self.measures = Measures(self.sets, self.sites, train.eval_batch_size, options.sharpness, options.seed)
-        self.order = lru_cache(maxsize=2 * len(self.splits) + 2)(self._order)
 
     # what training changes
 
@@ -139,7 +140,7 @@ class CNNtoLCN(Task):
 
     def stage(self, group: Group) -> Stage:
         """Return the stage that trains a group, all its networks at once."""
-        per_epoch = self.steps_per_epoch
+        per_epoch = self.epochs.steps
 
         def begin() -> dict[str, Tensor]:
             self.epoch = 0.0
@@ -150,7 +151,7 @@ class CNNtoLCN(Task):
             data=lambda rng, step: self.batch(group.splits, step),
             steps=group.epochs * per_epoch,
             train=begin,
-            loss=lambda batch, rows: self.losses(self.networks(group), batch).sum(),
+            loss=lambda batch, rows: self.total(group, self.losses(self.networks(group), batch)),
             measure=lambda: self.measure(group),
             optim=self.sgd(group.lr),
             finish=lambda: self.finish(group),
@@ -194,7 +195,7 @@ class CNNtoLCN(Task):
         return Stage(
             name=key,
             data=lambda rng, step: self.batch((0,) * (paths.points - 2), step),
-            steps=paths.epochs * self.steps_per_epoch,
+            steps=paths.epochs * self.epochs.steps,
             train=begin,
             loss=loss,
             measure=dict,
@@ -222,21 +223,10 @@ class CNNtoLCN(Task):
 
     # data, loss, measures
 
-    def _order(self, epoch: int) -> Tensor:
-        """Return the order of the training images in an epoch, counted from the CNN's first."""
-        n = len(self.sets["train"][1])
-        if not self.options.train.shuffle:
-            return torch.arange(n, device=self.device)
-        return torch.randperm(n, generator=stream(self.options.seed, "order", epoch)).to(self.device)
-
     def batch(self, splits: tuple[int, ...], step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of each network, one after the other; a branch sees what the CNN would have seen then."""
-        epoch, i = divmod(step, self.steps_per_epoch)
-        size = self.options.train.batch_size
-        index = torch.cat([self.order(split + epoch)[i * size : (i + 1) * size] for split in splits])
-        self.epoch = (step + 1) / self.steps_per_epoch
-        x, y = self.sets["train"]
-        return x[index], y[index]
+        self.epoch = (step + 1) / self.epochs.steps
+        return self.epochs.batch(step, splits)
 
     def losses(self, stack: Stack, batch: tuple[Tensor, Tensor]) -> Tensor:
         """Return the mean cross entropy of each network on its part of the batch, [S]."""
@@ -245,6 +235,11 @@ class CNNtoLCN(Task):
         each = cross_entropy(logits.flatten(0, 1), y, reduction="none")
         return each.view(logits.shape[:2]).mean(1)
 
+    def total(self, group: Group, losses: Tensor) -> Tensor:
+        """Return the sum over a group's networks; a branch that diverged is left out, and so stops where it is."""
+        fine = losses.detach().isfinite()
+        return losses.sum() if group.kind == "cnn" else losses[fine].sum()
+
     def measure(self, group: Group) -> dict[str, float | None]:
         """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
         stack, epoch = self.networks(group), round(self.epoch)
@@ -252,7 +247,11 @@ class CNNtoLCN(Task):
         if needed or self.options.run.save_tensors and group.kind in self.options.run.save_planned:
             self.save(group, stack, epoch)
         labels = [label.removeprefix(group.name).removeprefix("/") for label in group.labels]
-        return {"epoch": epoch} | self.measures.while_training(stack, labels)
+        numbers = self.measures.while_training(stack, labels)
+        for label, whole in zip(labels, group.labels, strict=True):
+            if numbers[f"{label}/train/loss" if label else "train/loss"] is None:
+                log.warning("%s has diverged; a smaller split.lr may help. The others go on", whole)
+        return {"epoch": epoch} | numbers
 
     def save(self, group: Group, stack: Stack, epoch: int) -> None:
         """Write the weights of every network of a group into tensors/."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,21 @@ TINY = {
     "train.steps": "30", "mask.steps": "20", "train.batch_size": "16", "log": "none",
     "mask.method": "threshold",
 }
+TINY_CNN = {
+    "model": "digits", "data.name": "digits", "data.canvas": "12", "data.train_size": "60", "data.test_size": "30",
+    "train.epochs": "2", "train.batch_size": "30", "split.at": "0,2", "split.epochs": "2", "split.lr": "0.05,0.1",
+    "paths.points": "3", "paths.epochs": "1", "sharpness": "0", "log": "none",
+}  # fmt: skip
 MakeRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return one real run of each feed-forward task."""
+    """Return one real run of each feed-forward task and of cnn_elcn."""
     root, handlers = tmp_path_factory.mktemp("real"), logging.root.handlers[:]
-    for task in ("tuple_ff", "addmul_ff"):
+    for task, tiny in (("tuple_ff", TINY), ("addmul_ff", TINY), ("cnn_elcn", TINY_CNN)):
         where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
-        options = {"task": task} | TINY | where
+        options = {"task": task} | tiny | where
         assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
     logging.root.handlers[:] = handlers  # main.py logs into the run's folder
     return {run.task: run for run in Run.query(root)}
@@ -43,10 +49,12 @@ def make_run(real: dict[str, Run]) -> MakeRun:
         root: Path, sweep: str, task: str = "tuple_ff", numbers: dict[str, Any] | None = None,
         arrays: dict[str, dict[str, np.ndarray]] | None = None, state: str = "done", **options: Any,
     ) -> Run:
-        pattern = real["addmul_ff" if task.startswith("addmul") else "tuple_ff"]
-        values = {"task": task, "mask.method": "threshold", "run.dir": str(root), "run.sweep": sweep}
+        pattern = real[task if task == "cnn_elcn" else "addmul_ff" if task.startswith("addmul") else "tuple_ff"]
+        values = {"task": task, "run.dir": str(root), "run.sweep": sweep}
+        values |= TINY_CNN if task == "cnn_elcn" else {"mask.method": "threshold"}
         run = Run.create(resolve(values | {k.replace("__", "."): v for k, v in options.items()}))
         run.write_summary(pattern.summary | (numbers or {}))
+        shutil.copy(pattern.path("history.jsonl"), run.folder)
         for path in pattern.path("arrays").glob("*.npz"):
             if not path.stem.startswith(("scores", "weights")):
                 run.write_arrays(path.stem, **pattern.arrays(path.stem))
@@ -69,6 +77,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         more = {"size/total": 9999.0}
         make_run(root, "small/addmul_ff_big", "addmul_ff", more, seed=seed, layer_sizes="32,32")
         make_run(root, "small/addmul_ff_penalty", "addmul_ff", seed=1, mask__penalty=10.0**-seed)
+        make_run(root, "small/cnn_elcn", "cnn_elcn", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     lines: list[str] = []

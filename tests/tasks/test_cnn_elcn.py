@@ -71,7 +71,8 @@ def test_numbers_are_numbers(finished):
 def test_stages_and_rows_are_those_of_the_plan(finished):
     rows = [row for row in finished.history() if f"{row['stage']}/epoch" in row]
     stages = [stage for stage, _ in itertools.groupby(row["stage"] for row in rows)]
-    assert stages == ["cnn"] + [f"{kind}_{lr}" for lr in (0.05, 0.1) for kind in ("control", "elcn", "efcn", "lcn", "fcn")]
+    kinds = ("control", "elcn", "efcn", "lcn", "fcn")
+    assert stages == ["cnn"] + [f"{kind}_{lr}" for lr in (0.05, 0.1) for kind in kinds]
     epochs = {stage: [row[f"{stage}/epoch"] for row in rows if row["stage"] == stage] for stage in stages}
     assert epochs["cnn"] == [0, 1, 2, 3] and epochs["elcn_0.05"] == [0, 1, 2]
     assert epochs["lcn_0.1"] == [0, 1, 2, 3, 5], "as long as each split and its branch together"
@@ -106,7 +107,8 @@ def test_energies_and_distances_hang_together(finished):
 
 def test_the_ends_of_every_path_are_the_networks(finished):
     s = finished.summary
-    for kind, method, split in itertools.product(("elcn", "efcn"), ("linear", "curvilinear", "average", "string"), (0, 3)):
+    methods = ("linear", "curvilinear", "average", "string")
+    for kind, method, split in itertools.product(("elcn", "efcn"), methods, (0, 3)):
         path, label = finished.arrays(f"path_{method}_{kind}_0.1_{split}"), f"{kind}_0.1/{split}"
         assert path["alpha"].tolist() == [0, 0.5, 1]
         for part, what in itertools.product(("train", "test"), ("loss", "accuracy")):

@@ -1,0 +1,50 @@
+"""Batches of a set that fits in memory, in a new order every epoch; every batch can be had at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from core.rng import stream
+
+ORDERS_KEPT = 64  # orders that are in use at the same time, of branches in different epochs
+
+
+class Epochs:
+    """The batches of every epoch, each a function of the seed, the epoch and its place in it.
+
+    Args:
+        x, y: the examples [N, ...] and their labels [N], on one device.
+        batch_size: the last batch of an epoch may be smaller.
+        seed: of the orders.
+        shuffle: a new order every epoch; otherwise the order of the examples.
+
+    Attributes:
+        steps: batches in an epoch.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, batch_size: int, seed: int, shuffle: bool = True):
+        self.x, self.y, self.batch_size, self.seed, self.shuffle = x, y, batch_size, seed, shuffle
+        self.steps = -(-len(y) // batch_size)
+        self._order = lru_cache(ORDERS_KEPT)(self._draw)
+
+    def batch(self, step: int, offsets: Sequence[int] = (0,)) -> tuple[Tensor, Tensor]:
+        """Return the batches of a step, one after the other.
+
+        Args:
+            step: steps taken so far.
+            offsets: a batch for each: that of the step as if so many epochs had gone before.
+        """
+        epoch, i = divmod(step, self.steps)
+        part = slice(i * self.batch_size, (i + 1) * self.batch_size)
+        index = torch.cat([self._order(offset + epoch)[part] for offset in offsets])
+        return self.x[index], self.y[index]
+
+    def _draw(self, epoch: int) -> Tensor:
+        n, device = len(self.y), self.y.device
+        if not self.shuffle:
+            return torch.arange(n, device=device)
+        return torch.randperm(n, generator=stream(self.seed, "order", epoch)).to(device)
