@@ -18,7 +18,7 @@ CAPTION = (
     "Loss on the training set and accuracy on the test set on the way from the CNN at the end of its training (0) to "
     "an untied network at the end of its own (1), for up to five splits. Linear: interpolated weights; curvilinear: "
     "each tensor rescaled to the interpolated norm; average: interpolated logits; string: points between the ends, "
-    "held together by springs, trained for paths.epochs. Lines: mean; error bars: sample standard deviation over "
+    "held together by springs, trained for paths.epochs. Lines: mean; bands: sample standard deviation over "
     "seeds. By default the way to eFCNs where there are any; --set branch=elcn shows the other. First learning rate "
     "of the branches."
 )
