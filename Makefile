@@ -18,6 +18,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/whole_run.py
 	$(BIN)/python benchmarks/conv.py
 	$(BIN)/python benchmarks/local.py
+	$(BIN)/python benchmarks/branches.py
 
 # The mark is written last, so an interrupted installation is taken up again.
 $(VENV)/.installed: requirements.txt

@@ -150,10 +150,10 @@ def _save(sweep: str, run: Any, root: Path) -> str:
 
 def _history(run: Any) -> list[dict[str, Any]]:
     """Return the logged rows; those that a killed run logged twice, once."""
-    rows: dict[int, dict[str, Any]] = {}
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
     for row in run.scan_history(page_size=1000, use_cache=False):
-        if row.get("step") is not None:
-            which = (int(row["step"]), row.get("stage"))
+        if row.get("step") is not None and row.get("stage") is not None:  # others hold pictures
+            which = (int(row["step"]), row["stage"])
             rows.setdefault(which, {k: _number(v) for k, v in row.items() if _logged(k, v)})
     return sorted(rows.values(), key=lambda row: row["step"])  # of one step: as they were sent
 

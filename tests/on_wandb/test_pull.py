@@ -106,3 +106,24 @@ def test_a_project_that_does_not_exist(drawing, tmp_path):
     (tmp_path / "config.json").write_text('{"wandb_project": "lab/siev"}')
     ended, text = drawing("--only", "iou")
     assert ended == code.BAD_INPUT and "lab/siev cannot be read from W&B" in text and "Traceback" not in text, text
+
+
+def test_rows_of_one_step_and_numbers_that_are_none_survive_the_way(server, machine, drawing, tmp_path):
+    """A branch's first row has the step of the CNN's last one; the margin of a network that knows nothing has no log."""
+    tiny = {
+        "model": "digits", "data.name": "digits", "data.canvas": 12, "data.train_size": 40, "data.test_size": 20,
+        "train.epochs": 1, "train.batch_size": 20, "split.at": 0, "split.epochs": 1, "split.lr": 0.05, "sharpness": 0,
+        "split.branches": "control,elcn", "paths.points": 3, "paths.epochs": 1, "run.sweep": "small/cnn_elcn",
+    }  # fmt: skip
+    arguments = [f"--{name}={value}" for name, value in tiny.items()]
+    ended, text = machine.run("main.py", "--task=cnn_elcn", "--log=wandb", f"--run.dir={tmp_path / 'runs'}", *arguments)
+    assert ended == code.DONE, text
+    ended, text = drawing("--only", "untying", "--sweep", "small/cnn_elcn")
+    assert ended == code.DONE, text
+    (run,), (pulled,) = load(tmp_path / "runs"), load(tmp_path / "cache/wandb/lab/sieve")
+    rows = run.history()
+    assert len({row["step"] for row in rows}) < len(rows) and None in {v for row in rows for v in row.values()}
+    assert pulled.history() == [{k: v for k, v in row.items() if v is not None} for row in rows]
+    assert pulled.summary == run.summary
+    mine = [plot for plot in discover() if "cnn_elcn" in plot.SWEEPS]
+    assert len(mine) == 4 and all(plot.table([pulled]) == plot.table([run]) for plot in mine)
