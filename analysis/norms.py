@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from core.errors import LayerError
-from layers import LocallyConnected2d
+from layers import FullyConnected2d, LocallyConnected2d
 from layers.evaluating import evaluating
 
 WITH_WEIGHT = (nn.Conv2d, nn.Linear, LocallyConnected2d)
@@ -32,14 +32,19 @@ def site_counts(model: nn.Module, input_size: Sequence[int]) -> dict[str, int]:
 
 
 def squared_norms(model: nn.Module, sites: Mapping[str, int]) -> dict[str, float]:
-    """Return L ||W||_F^2 of every layer with a weight, by name.
+    """Return ||W||_F^2 of every layer with a weight, by name; of a convolution L times that.
 
     Args:
-        model: the network.
-        sites: L by name, `site_counts`.
+        model: the network, or what it was untied to.
+        sites: L by the name of the layer, `site_counts` of the network before it was untied.
     """
-    layers = dict(model.named_modules())
-    return {name: count * layers[name].weight.detach().double().square().sum().item() for name, count in sites.items()}
+    layers, found = dict(model.named_modules()), {}
+    for name, count in sites.items():
+        layer = layers[name]
+        weight = (layer.linear if isinstance(layer, FullyConnected2d) else layer).weight
+        times = count if isinstance(layer, nn.Conv2d) else 1
+        found[name] = times * weight.detach().double().square().sum().item()
+    return found
 
 
 def log_product(squared: Mapping[str, float]) -> float:

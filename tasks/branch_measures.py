@@ -61,18 +61,18 @@ class Measures:
             labels: what stands before each one's keys; "" for none.
         """
         numbers: Numbers = {}
-        for part in self.sets:
-            logits = self.logits(stack, part)
-            for label, loss, accuracy in zip(labels, *self.scores(logits, part), strict=True):
+        logits = {part: self.logits(stack, part) for part in self.sets}
+        for part, of_part in logits.items():
+            for label, loss, accuracy in zip(labels, *self.scores(of_part, part), strict=True):
                 numbers |= _under(label, {f"{part}/loss": loss, f"{part}/accuracy": accuracy})
-        for s, label in enumerate(labels):  # the logits are those of the test set, which comes last
-            numbers |= _under(label, self._margins_and_norms(stack.network(s), logits[s]))
+        for s, label in enumerate(labels):
+            numbers |= _under(label, self._margins_and_norms(stack.network(s), logits["test"][s]))
         return numbers
 
     def _margins_and_norms(self, network: nn.Module, logits: Tensor) -> Numbers:
         labels = self.sets["test"][1]
         margin, published = margin_summary(margins(logits, labels)), published_margins(logits, labels)
-        squared = self.squared_norms(network)
+        squared = squared_norms(network, self.sites)
         product, mistaken = log_product(squared), published.double().mean().item()
         return {f"margin/{name}": value for name, value in margin.items()} | {
             "margin/published": mistaken,
@@ -81,17 +81,6 @@ class Measures:
             "norm/per_margin": per_margin(product, margin["mean"]),
             "norm/per_margin_published": per_margin(product, mistaken),
         }
-
-    def squared_norms(self, network: nn.Module) -> dict[str, float]:
-        """Return the squared norm of each layer as its untied form would have it, tied or untied, by its name."""
-        layers = dict(network.named_modules())
-        tied = {
-            name: count if isinstance(layers[name], nn.Conv2d) else 1 for name, count in self.sites.items()
-            if not isinstance(layers[name], FullyConnected2d)
-        }
-        dense = {f"{name}.linear": 1 for name in self.sites.keys() - tied.keys()}
-        found = squared_norms(network, tied | dense)
-        return {name: found.get(name, found.get(f"{name}.linear", 0.0)) for name in self.sites}
 
     def when_trained(self, stack: Stack, began: Stack, labels: Sequence[str]) -> Numbers:
         """Return what is measured once of every network.
@@ -104,13 +93,13 @@ class Measures:
         numbers: Numbers = {}
         for s, label in enumerate(labels):
             network = stack.network(s)
-            found = {f"norm/squared/{name}": value for name, value in self.squared_norms(network).items()}
+            found = {f"norm/squared/{name}": value for name, value in squared_norms(network, self.sites).items()}
             spectral = spectral_norms(network, self.input_size, stream(self.seed, "spectral"))
             found |= {f"norm/spectral/{name.removesuffix('.linear')}": value for name, value in spectral.items()}
             found |= {"norm/path": path_norm(network, self.input_size), **_parts("energy", network)}
             if self.sharpness:
                 found["sharpness"] = self._sharpness(network)
-            found |= self._masked(network) | self._retied(network)
+            found |= self._variants(network)
             found |= self._moved(network, stack.pick(s), began.pick(s))
             numbers |= _under(label, found)
         return numbers
@@ -119,45 +108,40 @@ class Measures:
         """Return the distance from where training began, and where it lies. Turns the network into the difference."""
         for name, parameter in network.named_parameters():
             parameter.data = now[name] - before[name]
-        squared = self.squared_norms(network)
+        squared = squared_norms(network, self.sites)
         return {"distance": sum(squared.values()) ** 0.5, **_parts("moved", network)}
 
     def _sharpness(self, network: nn.Module) -> float:
         x, y = (tensor[: self.sharpness] for tensor in self.sets["train"])
         weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
-        modes = network.training
+        training = network.training
         network.eval()
         value = top_eigenvalue(
             lambda point: cross_entropy(functional_call(network, point, (x,)), y), weights,
             stream(self.seed, "sharpness"), steps=50, tolerance=1e-2,
         )  # fmt: skip
-        network.train(modes)
+        network.train(training)
         return value
 
-    def _masked(self, network: nn.Module) -> Numbers:
-        """Return how well a fully connected branch does with its local, or its other weights alone."""
-        if not any(isinstance(layer, FullyConnected2d) for layer in untied_layers(network).values()):
-            return {}
-        return {
-            f"{name}/{key}": value for name, local in (("local_only", True), ("off_local_only", False))
-            for key, value in self._one(network, only_local(network, local)).items()
-        }
-
-    def _retied(self, network: nn.Module) -> Numbers:
-        """Return how well a locally connected branch does when each layer is averaged over its sites."""
-        if not untied_layers(network) or self._masked(network):
-            return {}
-        tied = retied(network)
-        return {f"retied/{key}": value for key, value in self._one(tied, dict(tied.named_parameters())).items()}
+    def _variants(self, network: nn.Module) -> Numbers:
+        """Return how well an eFCN does with its local, or its other weights alone; an eLCN averaged over its sites."""
+        layers = untied_layers(network).values()
+        if any(isinstance(layer, FullyConnected2d) for layer in layers):
+            local, rest = (self._one(network, only_local(network, keep)) for keep in (True, False))
+            return _under("local_only", local) | _under("off_local_only", rest)
+        if layers:
+            tied = retied(network)
+            return _under("retied", self._one(tied, dict(tied.named_parameters())))
+        return {}
 
     def _one(self, network: nn.Module, weights: Mapping[str, Tensor]) -> Numbers:
         found: Numbers = {}
-        for part in self.sets.keys() - {"train"}:
-            x, y = self.sets[part]
-            with evaluating(network):
-                found_logits = [functional_call(network, weights, (images,)) for images in x.split(self.batch_size)]
-            (loss,), (accuracy,) = self.scores(torch.cat(found_logits)[None], part)
-            found |= {f"{part}/loss": loss, f"{part}/accuracy": accuracy}
+        for part, (x, _) in self.sets.items():
+            if part != "train":
+                with evaluating(network):
+                    logits = [functional_call(network, weights, (images,)) for images in x.split(self.batch_size)]
+                (loss,), (accuracy,) = self.scores(torch.cat(logits)[None], part)
+                found |= {f"{part}/loss": loss, f"{part}/accuracy": accuracy}
         return found
 
 

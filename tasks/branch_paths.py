@@ -60,9 +60,10 @@ def along_string(measures: Measures, ends: Sequence[Mapping[str, Tensor]], inner
     return _path(alphas(inner.size + 2), [list(point) for point in zip(*scores, strict=True)])
 
 
-def rise(path: Path) -> float:
-    """Return the barrier of the training loss along a path."""
-    return barrier(path["alpha"].tolist(), path["train_loss"].tolist())
+def rise(path: Path) -> float | None:
+    """Return the barrier of the training loss along a path, None where the loss is not finite."""
+    losses = path["train_loss"]
+    return barrier(path["alpha"].tolist(), losses.tolist()) if np.isfinite(losses).all() else None
 
 
 def _path(places: Sequence[float], rows: Sequence[Sequence[tuple[float, float]]]) -> Path:

@@ -185,9 +185,9 @@ class CNNtoLCN(Task):
 
         def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
             pull = paths.stiffness / lr * tension(points().weights, *ends)
-            return self.losses(points(), batch).sum() + pull
+            return self.total(group, self.losses(points(), batch)) + self.total(group, pull[None])
 
-        def finish() -> dict[str, float]:
+        def finish() -> dict[str, float | None]:
             path = along_string(self.measures, ends, points())
             self.drop(key)
             return self.record_path("string", group.labels[s], path)
@@ -236,9 +236,8 @@ class CNNtoLCN(Task):
         return each.view(logits.shape[:2]).mean(1)
 
     def total(self, group: Group, losses: Tensor) -> Tensor:
-        """Return the sum over a group's networks; a branch that diverged is left out, and so stops where it is."""
-        fine = losses.detach().isfinite()
-        return losses.sum() if group.kind == "cnn" else losses[fine].sum()
+        """Return the sum of a stage's losses; those of branches that diverged are left out, so that the others go on."""
+        return losses.sum() if group.kind == "cnn" else losses[losses.detach().isfinite()].sum()
 
     def measure(self, group: Group) -> dict[str, float | None]:
         """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
@@ -279,7 +278,7 @@ class CNNtoLCN(Task):
         network = self.untied(kind, self.cnn_at(self.options.train.epochs))
         return {name: parameter.detach() for name, parameter in network.named_parameters()}
 
-    def record_path(self, method: str, label: str, path: Path) -> dict[str, float]:
+    def record_path(self, method: str, label: str, path: Path) -> dict[str, float | None]:
         """Write a path into arrays/ and return the numbers that sum it up."""
         self.run.write_arrays(f"path_{method}_{file_name(label)}", **path)
         if method == "average":

@@ -11,6 +11,13 @@ from core.option_groups import RunOptions, require
 KINDS = Literal["control", "elcn", "efcn", "lcn", "fcn"]
 
 
+def above_0(name: str, *values: float) -> None:
+    """Raise OptionError unless every value is above 0."""
+    for value in values:
+        if not value > 0:
+            raise OptionError(f"{name}={value} is too small; it must be above 0")
+
+
 @dataclass(frozen=True)
 class ImageOptions:
     """The images."""
@@ -32,6 +39,8 @@ class ImageOptions:
 
     def __post_init__(self) -> None:
         require(self, "data.", canvas=1, noise=0, train_size=1, test_size=1)
+        if self.noise and self.canvas is None:
+            raise OptionError(f"data.noise={self.noise} is the noise of a canvas, and there is none: data.canvas=SIDE")
 
 
 @dataclass(frozen=True)
@@ -89,9 +98,7 @@ class SplitOptions:
 
     def __post_init__(self) -> None:
         require(self, "split.", count=1, epochs=0, evaluations=1, at_once=1)
-        for lr in self.lr:
-            if not lr >= 0:
-                raise OptionError(f"split.lr={lr} is too small; it must be at least 0")
+        above_0("split.lr", *self.lr)
         if not self.lr or not self.branches:
             raise OptionError("split.lr and split.branches need at least one value")
         for name in ("at", "lr", "branches"):
@@ -119,7 +126,8 @@ class PathOptions:
     """How far, in a step, a point of the string moves to the middle of its neighbours; below 0.5, or it swings."""
 
     def __post_init__(self) -> None:
-        require(self, "paths.", points=2, epochs=0, lr=0, stiffness=0)
+        require(self, "paths.", points=2, epochs=0, stiffness=0)
+        above_0("paths.lr", *(() if self.lr is None else (self.lr,)))
         if self.stiffness >= 0.5:
             raise OptionError(f"paths.stiffness={self.stiffness} makes the string swing; it must be below 0.5")
         if "string" in self.methods and self.points < 3:

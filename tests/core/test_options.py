@@ -48,7 +48,9 @@ def test_values(kind, given, expected):
         ({"task": "cnn_elcn", "split.at": "3,3"}, "split.at=3,3 names one twice"),
         ({"task": "cnn_elcn", "split.branches": "elcn,elnc"}, "split.branches=elnc is not one of control, elcn, efcn, "
          "lcn, fcn; did you mean 'elcn'?"),
-        ({"task": "cnn_elcn", "split.lr": "-0.1"}, "split.lr=-0.1 is too small; it must be at least 0"),
+        ({"task": "cnn_elcn", "split.lr": "-0.1"}, "split.lr=-0.1 is too small; it must be above 0"),
+        ({"task": "cnn_elcn", "paths.lr": 0}, "paths.lr=0.0 is too small; it must be above 0"),
+        ({"task": "cnn_elcn", "data.noise": 0.1}, "data.noise=0.1 is the noise of a canvas, and there is none"),
         ({"task": "cnn_elcn", "split.lr": "none"}, "split.lr and split.branches need at least one value"),
         ({"task": "cnn_elcn", "paths.points": 2}, "paths.points=2 leaves a string nothing to move"),
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 makes the string swing"),

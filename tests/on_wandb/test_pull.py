@@ -109,7 +109,7 @@ def test_a_project_that_does_not_exist(drawing, tmp_path):
 
 
 def test_rows_of_one_step_and_numbers_that_are_none_survive_the_way(server, machine, drawing, tmp_path):
-    """A branch's first row has the step of the CNN's last one; the margin of a network that knows nothing has no log."""
+    """A branch's first row has the step of the CNN's last; a network that knows nothing has no norm by its margin."""
     tiny = {
         "model": "digits", "data.name": "digits", "data.canvas": 12, "data.train_size": 40, "data.test_size": 20,
         "train.epochs": 1, "train.batch_size": 20, "split.at": 0, "split.epochs": 1, "split.lr": 0.05, "sharpness": 0,

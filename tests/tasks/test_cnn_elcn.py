@@ -177,6 +177,32 @@ def test_a_learning_rate_times_the_sites_moves_the_tied_part_as_the_convolution(
         torch.testing.assert_close(conv.bias, control[f"{name}.bias"], rtol=1e-4, atol=1e-5)
 
 
+def test_a_branch_that_diverges_leaves_the_others_alone(tmp_path):
+    task = build(tmp_path, split__at="0,1", train__epochs=1)
+    task.run.write_tensors("cnn_0", task.first)
+    task.run.write_tensors("cnn_1", task.first)
+    (group,) = groups(resolve(TINY | {"split.branches": "elcn", "run.dir": str(tmp_path)}).split, (0, 1))
+    stack, batch = task.networks(group), task.batch((0, 1), 0)
+    for tensor in stack.weights.values():
+        tensor.requires_grad_()
+    task.total(group, task.losses(stack, batch)).backward()
+    healthy = {name: tensor.grad[1].clone() for name, tensor in stack.weights.items()}
+    with torch.no_grad():
+        stack.weights["1.weight"][0, 3] = math.inf
+    for tensor in stack.weights.values():
+        tensor.grad = None
+    task.total(group, task.losses(stack, batch)).backward()
+    assert all(torch.equal(stack.weights[name].grad[1], gradient) for name, gradient in healthy.items())
+
+
+def test_branches_that_diverge_are_numbers_that_are_none(tmp_path):
+    found = run(tmp_path, split__lr=1e9, split__branches="elcn", split__at="0")
+    assert found.summary["elcn_1e+09/0/train/loss"] is None and found.summary["elcn_1e+09/0/barrier/linear"] is None
+    assert found.summary["cnn/train/loss"] is not None
+    assert "elcn_1e+09/0 has diverged; a smaller split.lr may help" in found.path("log.txt").read_text()
+    assert "NaN" not in found.path("summary.json").read_text() + found.path("history.jsonl").read_text()
+
+
 def test_networks_from_scratch_are_untied_from_the_first(tmp_path):
     task = build(tmp_path)
     lcn, fcn = (task._begin(group) for group in groups(resolve(
