@@ -236,7 +236,7 @@ class CNNtoLCN(Task):
         return each.view(logits.shape[:2]).mean(1)
 
     def total(self, group: Group, losses: Tensor) -> Tensor:
-        """Return the sum of a stage's losses; those of branches that diverged are left out, so that the others go on."""
+        """Return the sum of a stage's losses; those of branches that diverged are left out, and the others go on."""
         return losses.sum() if group.kind == "cnn" else losses[losses.detach().isfinite()].sum()
 
     def measure(self, group: Group) -> dict[str, float | None]:

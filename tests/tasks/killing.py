@@ -11,7 +11,10 @@ import types
 KINDS = ("step", "checkpoint", "rename", "row", "stage")
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload(["torch", "tensorboard", "main", "core.fit", "tasks.tuple", "tasks.cnn_elcn"])
+context.set_forkserver_preload([
+    "torch", "tensorboard", "main", "core.fit", "tasks.tuple", "tasks.cnn_elcn", "sklearn.datasets",
+    "torch._inductor.config",  # which torch itself imports on first use, in more than a second
+])
 
 
 def run(arguments: list[str], kind: str = "", count: int = 0, number: int = signal.SIGKILL) -> int:

@@ -255,7 +255,7 @@ def skinny_file(folder):
         ({"start": "nowhere.pyT"}, "there is no file 'nowhere.pyT' with weights"),
         ({"start": skinny_file}, "skinny.npz is of another network: it has 4 layers with weights, not 3"),
         ({"data.canvas": 7}, "a canvas of 7x7 is too small for images of 8x8"),
-        ({"model": "alexnet", "data.canvas": "none"}, "images of 1x8x8 are too small for this network"),
+        ({"model": "alexnet", "data.canvas": "none", "data.noise": 0}, "images of 1x8x8 are too small for this"),
         ({"data.file": "nowhere.npz"}, "no image file 'nowhere.npz'"),
         ({"split.layers": "conv1"}, "layers=conv1 names no Conv2d; there are: 1, 5"),
     ],

@@ -88,7 +88,7 @@ def test_branches_that_die_change_no_bit(tmp_path):
     assert killing.run(line) == code.DONE
     expected = result(tmp_path / "whole")
     assert len(expected) > 100
-    assert die_often(BRANCHES, tmp_path, 10, 4, expected)["step"] >= 2
+    assert die_often(BRANCHES, tmp_path, 6, 2, expected)["step"] >= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])
