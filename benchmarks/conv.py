@@ -39,6 +39,10 @@ LAYERS = {
     "ResNet-110 first, K 8": (32, 8, 16, 16, 3, 1, 1, 32),
     "ResNet-110 last, K 8": (32, 8, 64, 64, 3, 1, 1, 8),
     "stem 4x4 stride 2, K 4": (128, 4, 3, 64, 4, 2, 2, 32),
+    "SkinnyNet 16 first, K 5": (250, 5, 3, 16, 4, 2, 2, 32),
+    "SkinnyNet 16 second, K 5": (250, 5, 16, 16, 5, 1, 2, 8),
+    "digits first, K 5": (250, 5, 1, 8, 3, 1, 1, 12),
+    "digits second, K 5": (250, 5, 8, 16, 3, 1, 1, 6),
 }
 OTHERS = ("loop", "grouped", "vmap", "unfold")
 

@@ -10,9 +10,10 @@ from core.errors import BatchError
 from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
 from layers.initial import torch_default
 
-# Multiplications per chunk up to which K chunks go through one grouped convolution; larger ones go one after the other,
-# which then costs no more than one convolution of the whole batch. Measured on a CPU, forward and backward.
-GROUPED = 20_000_000
+# Numbers in the maps of a chunk, in and out, up to which K chunks go through one grouped convolution; larger ones go
+# one after the other, which then costs no more than one convolution of the whole batch. Channels that do not fill a
+# vector make groups slow much sooner. Measured on a CPU, forward and backward: benchmarks/conv.py.
+GROUPED, UNEVEN = 300_000, 4
 
 
 class Conv2d(Batched, nn.Conv2d):
@@ -42,7 +43,7 @@ class Conv2d(Batched, nn.Conv2d):
             y = chunks(F.conv2d(input, self.weight, None, *settings, self.groups), k)
             return (y + per_chunk(self.bias[..., None, None], 3, y)).flatten(0, 1)
         bias = None if self.bias is None else self.bias.expand(k, self.out_channels)
-        if rows * self._multiplications(input) <= GROUPED:
+        if rows * self._cost(input) <= GROUPED:
             side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [rows, K * C, H, W]
             flat = None if bias is None else bias.flatten()
             y = F.conv2d(side_by_side, self.weight.flatten(0, 1), flat, *settings, k * self.groups)
@@ -51,7 +52,9 @@ class Conv2d(Batched, nn.Conv2d):
         each = zip(chunks(input, k).unbind(), self.weight.unbind(), biases, strict=True)
         return torch.cat([F.conv2d(x, weight, b, *settings, self.groups) for x, weight, b in each])
 
-    def _multiplications(self, input: Tensor) -> int:
-        """Return about how many one input takes; at stride 1 the output is as large as the input."""
-        sites = input.shape[-2] * input.shape[-1] // (self.stride[0] * self.stride[1])
-        return sites * self.weight[0].numel()
+    def _cost(self, input: Tensor) -> int:
+        """Return about how many numbers the maps of one example have; at stride 1 both are as large."""
+        pixels = input.shape[-2] * input.shape[-1]
+        channels = self.in_channels // self.groups
+        numbers = self.in_channels * pixels + self.out_channels * pixels // (self.stride[0] * self.stride[1])
+        return numbers if channels == 1 or channels % 4 == 0 else UNEVEN * numbers
