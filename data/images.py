@@ -82,6 +82,8 @@ def normalise(images: Images, like: Images, device: torch.device | str = "cpu") 
 def _from_file(path: Path) -> tuple[Images, Images]:
     if not path.is_file():
         raise OptionError(f"no image file {str(path)!r}; it is an .npz with {', '.join(KEYS)}")
+    if not zipfile.is_zipfile(path):  # numpy would recommend to unpickle it
+        raise OptionError(f"{path} is no .npz; it must hold {', '.join(KEYS)}")
     try:
         with np.load(path, allow_pickle=False) as found:
             missing = [key for key in KEYS if key not in found.files]

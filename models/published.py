@@ -53,6 +53,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise CheckpointError(f"there is no file {str(path)!r} with weights; a run's are in tensors/*.npz")
     try:
         if path.suffix == ".npz":
+            if not zipfile.is_zipfile(path):
+                raise ValueError("it is no .npz")
             with np.load(path, allow_pickle=False) as file:
                 return {name: torch.from_numpy(file[name]) for name in file.files}
         found = torch.load(path, map_location="cpu", weights_only=True)

@@ -86,7 +86,7 @@ def test_other_mistakes(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="no image file '.*nothing.npz'; it is an .npz with x_train"):
         load_images("mnist", file=tmp_path / "nothing.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not much of a zip")
-    with pytest.raises(OptionError, match="is no readable .npz"):
+    with pytest.raises(OptionError, match="is no .npz; it must hold x_train"):
         load_images("mnist", file=tmp_path / "broken.npz")
 
     def offline(*_, **__):

@@ -88,12 +88,14 @@ def test_what_does_not_fit_is_said_and_changes_nothing(tmp_path):
     deeper = {name: p.detach().numpy() for name, p in skinny((3, 32, 32), 10, stream(0, "init")).named_parameters()}
     np.savez(tmp_path / "deeper.npz", **deeper)
     (tmp_path / "broken.pyT").write_bytes(b"nothing")
+    (tmp_path / "text.npz").write_bytes(b"nothing")
     torch.save({"weights": [1, 2]}, tmp_path / "list.pyT")
     torch.save({"weights": nn.Linear(1, 1)}, tmp_path / "pickled.pyT")
     for name, text in {
         "seven.npz": r"is of another network: layer '9' has weight \[7, 64\], bias \[7\], layer '9' here weight \[10, ",
         "deeper.npz": "is of another network: it has 4 layers with weights, not 3",
-        "broken.pyT": "cannot be read", "list.pyT": "holds no weights by name", "pickled.pyT": "cannot be read",
+        "text.npz": "cannot be read: it is no .npz", "broken.pyT": "cannot be read",
+        "list.pyT": "holds no weights by name", "pickled.pyT": "cannot be read",
         "gone.pyT": "there is no file .*gone.pyT' with weights; a run's are in tensors/",
     }.items():  # fmt: skip
         with pytest.raises(CheckpointError, match=text) as error:
