@@ -19,6 +19,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/conv.py
 	$(BIN)/python benchmarks/local.py
 	$(BIN)/python benchmarks/branches.py
+	$(BIN)/python benchmarks/topk.py
 
 # The mark is written last, so an interrupted installation is taken up again.
 $(VENV)/.installed: requirements.txt

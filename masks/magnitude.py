@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.errors import OptionError
+from masks.largest import check_keep, kept, largest
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ class Magnitude(Method):
     keep: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.keep <= 1:
-            raise OptionError(f"mask.keep={self.keep} is outside (0, 1]: it is the fraction of weights kept")
+        check_keep(self.keep)
 
     def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
         return weight.detach().abs().clone()
@@ -40,11 +39,7 @@ class Magnitude(Method):
         return (mask + 0 * scores).expand(k, *scores.shape)
 
     def hard(self, scores: Tensor) -> Tensor:
-        kept = max(1, round(self.keep * scores.numel()))
-        flat = scores.detach().flatten()
-        mask = flat.new_zeros(flat.shape, dtype=bool)
-        mask[flat.topk(kept).indices] = True
-        return mask.view(scores.shape)
+        return largest(scores, kept(self.keep, scores.numel()))
 
     def penalty(self, scores: Tensor) -> Tensor:
         return scores.sum() * 0

@@ -23,6 +23,11 @@ class Method(ABC):
 
     elementwise: ClassVar[bool] = False
 
+    @property
+    def joint(self) -> bool:
+        """True: a subnet's tensors are masked as one, laid flat; what is kept of one depends on the others."""
+        return False
+
     def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
         """Return the first scores of a weight: `start` everywhere, unless the method has its own rule."""
         return weight.detach().new_full(weight.shape, start)

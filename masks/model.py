@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from core.errors import MaskError
@@ -115,8 +116,12 @@ class MaskedModel:
     def masks(self, subnet: str) -> Masks:
         """Return the deterministic masks of a subnet."""
         if subnet in self._scores:
-            scores = self._scores[subnet]
-            return Masks({name: self.method.hard(tensor.detach()) for name, tensor in scores.items()})
+            scores = {name: tensor.detach() for name, tensor in self._scores[subnet].items()}
+            if self.method.joint:
+                flat = self.method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]))
+                parts = flat.split([tensor.numel() for tensor in scores.values()])
+                return Masks({n: part.view(self.shapes[n]) for n, part in zip(scores, parts, strict=True)})
+            return Masks({name: self.method.hard(tensor) for name, tensor in scores.items()})
         if subnet in self._masks:
             return self._masks[subnet]
         raise MaskError(self._unknown(subnet, self.subnets, "exists"))

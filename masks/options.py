@@ -16,6 +16,8 @@ METHODS = Registry(
         "gumbel": "masks.gumbel:Gumbel",
         "threshold": "masks.threshold:Threshold",
         "magnitude": "masks.magnitude:Magnitude",
+        "edge-popup": "masks.edge_popup:EdgePopup",
+        "bernoulli": "masks.bernoulli:Bernoulli",
     },
 )
 
@@ -25,7 +27,8 @@ class MaskOptions:
     """Training of the masks; a method adds its own options to these."""
 
     method: str = "gumbel"
-    """How scores become masks: gumbel, threshold, magnitude. Decides which further mask.* options there are."""
+    """How scores become masks: gumbel, threshold, magnitude, edge-popup, bernoulli. Decides which more mask.* options
+    there are."""
     steps: int = 20_000
     """Number of optimiser steps for each mask."""
     samples: int = 4

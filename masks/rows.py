@@ -44,7 +44,10 @@ class Sample:
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
         """Return name -> W * R [K, *weight.shape]."""
         method, weights, scores = masked.method, masked.weights, masked.scores(self.subnet)
-        small = [n for n, weight in weights.items() if method.elementwise and weight.numel() <= TOGETHER]
+        small = [
+            n for n, weight in weights.items()
+            if method.joint or method.elementwise and weight.numel() <= TOGETHER
+        ]
         found = {
             name: method.product(weight, scores[name], self.k, key(self.seed, name))
             for name, weight in weights.items() if name not in small

@@ -56,7 +56,8 @@ def test_values(kind, given, expected):
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 makes the string swing"),
         ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits; did you"),
         ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
-         "magnitude; did you mean 'gumbel'?"),
+         "magnitude, edge-popup, bernoulli; did you mean 'gumbel'?"),
+        ({"task": "tuple", "mask.method": "edge-popup", "mask.keep": 0}, "mask.keep=0.0 is outside (0, 1]"),
         ({"task": "tuple", "mask.method": "magnitude", "mask.temperature": 1}, "unknown option 'mask.temperature'"),
     ],
 )
@@ -111,7 +112,7 @@ def test_what_cannot_change_a_result_does_not_change_the_signature():
 
 
 @pytest.mark.parametrize("task", OPTIONS)
-@pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude"])
+@pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude", "edge-popup", "bernoulli"])
 def test_options_survive_flattening(task, method):
     masked = any(name.startswith("mask.") for name in leaves(options_class(task, method)))
     options = resolve({"task": task, "seed": 5} | ({"mask.method": method} if masked else {}))

@@ -1,0 +1,85 @@
+"""How fast is the mask of the highest scores? Selection beside a full sort.
+
+    python benchmarks/topk.py [--seconds 3] [--json FILE]
+
+A step is the mask of one tensor of scores, weight * mask, and backward to the scores; the tensors are those of the
+networks of "What's Hidden in a Randomly Weighted Neural Network?".
+
+    sort     a stable sort of |score| whose first entries are set to zero, as in the authors' code
+    ours     masks.edge_popup.EdgePopup: selection, exact among equal scores
+    floor    the mask is given: the product and the backward pass alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.rounds import Step, machine, measure, over
+from core.memory import keep_freed_memory
+from core.rng import stream
+from masks.edge_popup import EdgePopup
+
+SHAPES = {"FC first": (300, 784), "Conv4 128x128x3x3": (128, 128, 3, 3), "Conv8 512x512x3x3": (512, 512, 3, 3)}
+KEEPS = (0.1, 0.5)
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each tensor")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    keep_freed_memory()
+    cells = []
+    print("tensor, keep                    ours ms   sort / ours          ours / floor")
+    for name, shape in SHAPES.items():
+        for keep in KEEPS:
+            times = measure(steps(shape, keep), args.seconds, time.perf_counter)
+            cells.append({"tensor": name, "keep": keep, "milliseconds": times})
+            ours, ratio = statistics.median(times["ours"]), over(times["sort"], times["ours"])
+            floor = over(times["ours"], times["floor"])
+            print(f"{name + f', {keep}':<28}{ours:>10.2f}   {ratio}   {floor}", flush=True)
+    if args.json:
+        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+
+
+def steps(shape: tuple[int, ...], keep: float) -> dict[str, Step]:
+    """Return a step in each way."""
+    method = EdgePopup(keep)
+    weight = torch.randn(shape, generator=stream(0, "weight"))
+    scores = method.init(weight, 0.0, stream(0, "scores")).requires_grad_()
+    gradient = torch.randn(shape, generator=stream(0, "gradient"))
+    given = method.hard(scores).to(scores.dtype)
+
+    def sorted_mask() -> Tensor:
+        mask = torch.ones(scores.numel())
+        order = scores.detach().abs().flatten().argsort(stable=True)
+        mask[order[: int((1 - keep) * scores.numel())]] = 0
+        return mask.view(shape)
+
+    def through(mask: Tensor) -> None:
+        ranked = scores.abs()
+        scores.grad = None
+        (weight * (mask + (ranked - ranked.detach()))).backward(gradient)
+
+    def ours() -> None:
+        scores.grad = None
+        method.product(weight, scores, 1, 0)[0].backward(gradient)
+
+    return {"sort": lambda: through(sorted_mask()), "ours": ours, "floor": lambda: through(given)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The largest entries of a tensor: exactly so many, also among equal ones, by selection and not by sorting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.errors import OptionError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def check_keep(keep: float) -> None:
+    """Raise OptionError unless `keep` is a fraction that keeps something."""
+    if not 0 < keep <= 1:
+        raise OptionError(f"mask.keep={keep} is outside (0, 1]: it is the fraction of weights kept")
+
+
+def kept(keep: float, size: int) -> int:
+    """Return how many of `size` weights the fraction `keep` is: rounded, at least 1."""
+    return max(1, round(keep * size))
+
+
+def largest(values: Tensor, count: int) -> Tensor:
+    """Return which entries are the `count` largest, [...] bool.
+
+    Of equal entries those stay that come last in the order of indices, whatever the layout in memory.
+
+    Args:
+        values: [...].
+        count: from 0 to the number of entries; beyond is as good as the end.
+    """
+    flat = values.detach().reshape(-1)
+    size = flat.numel()
+    if count <= 0 or count >= size:
+        return flat.new_full(values.shape, count > 0, dtype=bool)
+    least = flat.kthvalue(size - count + 1).values
+    mask = flat >= least
+    extra = int(mask.sum()) - count
+    if extra:
+        mask[(flat == least).nonzero()[:extra, 0]] = False
+    return mask.view(values.shape)
