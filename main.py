@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> int:
 def show_help(values: dict[str, str]) -> int:
     """Print the options of a task, or the tasks."""
     if "task" in values:
-        cls = options_class(values["task"], values.get("mask.method", "gumbel"))
+        cls = options_class(values["task"], values.get("mask.method"))
         print_help(cls, f"main.py --task={values['task']}")
         return code.DONE
     print(__doc__, f"usage: main.py --task=TASK [--option=value ...]\ntasks: {', '.join(OPTIONS)}", sep="\n\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,3 +49,14 @@ class Epochs:
         if not self.shuffle:
             return torch.arange(n, device=device)
         return torch.randperm(n, generator=stream(self.seed, "order", epoch)).to(device)
+
+
+def log_spaced(last: int, count: int) -> tuple[int, ...]:
+    """Return `count` whole numbers from 1 to `last`, log-spaced, rounded and without doubles; nothing if last is 0.
+
+    Differs from the original: it cuts off instead of rounding, which can lose `last` itself.
+    """
+    if last < 1:
+        return ()
+    found = np.geomspace(1, last, count) if count > 1 else np.array([last])
+    return tuple(int(epoch) for epoch in np.unique(np.clip(np.rint(found), 1, last)))

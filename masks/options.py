@@ -23,12 +23,28 @@ METHODS = Registry(
 
 
 @dataclass(frozen=True)
-class MaskOptions:
-    """Training of the masks; a method adds its own options to these."""
+class MaskKind:
+    """What the masks are; a method adds its own options to these."""
 
     method: str = "gumbel"
     """How scores become masks: gumbel, threshold, magnitude, edge-popup, bernoulli. Decides which more mask.* options
     there are."""
+    init: float = 2.0
+    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight."""
+    penalty: float = 1e-4
+    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    bias: bool = True
+    """Mask biases too."""
+    include: tuple[str, ...] = ("*",)
+    """Parameters to mask, by dotted name; * and ? are wild."""
+    exclude: tuple[str, ...] = ("*embedding*",)
+    """Parameters never masked."""
+
+
+@dataclass(frozen=True)
+class MaskOptions(MaskKind):
+    """Training of the masks on a network that is trained already."""
+
     steps: int = 20_000
     """Number of optimiser steps for each mask."""
     samples: int = 4
@@ -37,37 +53,33 @@ class MaskOptions:
     """Examples per step; none: train.batch_size. A multiple of mask.samples."""
     lr: float = 1e-2
     """Learning rate of Adam on the scores."""
-    init: float = 2.0
-    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight."""
-    penalty: float = 1e-4
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly."""
-    bias: bool = True
-    """Mask biases too."""
-    include: tuple[str, ...] = ("*",)
-    """Parameters to mask, by dotted name; * and ? are wild."""
-    exclude: tuple[str, ...] = ("*embedding*",)
-    """Parameters never masked."""
 
     def __post_init__(self) -> None:
         require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0)
 
 
 @lru_cache
-def mask_options(method: str) -> type[MaskOptions]:
-    """Return the options dataclass of a method: the shared options, then the method's own.
+def mask_options(method: str, base: type[MaskKind] = MaskOptions, default: str = "gumbel") -> type[MaskKind]:
+    """Return the options dataclass of a method: those of `base`, then the method's own.
+
+    Args:
+        method: its name.
+        base: the options that the task has for every method.
+        default: the task's default method, which a run's signature leaves out.
 
     Raises:
         OptionError: no such method.
     """
     cls = METHODS[method]
     own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
+    own.append(("method", str, dataclasses.field(default=default)))
     documented = {"__doc__": cls.__doc__}  # `--help` reads the new fields' meaning from the method's docstring
-    return make_dataclass(f"{cls.__name__}Options", own, bases=(MaskOptions,), frozen=True, namespace=documented)
+    return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=documented)
 
 
-def method_of(options: MaskOptions) -> object:
+def method_of(options: MaskKind) -> object:
     """Return the method with the values chosen in the options."""
     cls = METHODS[options.method]
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})

@@ -176,7 +176,7 @@ def plan(sweep: str, folder: Path = SWEEPS) -> tuple[dict[str, Any], ...]:
 
 def command(run: Run) -> str:
     """Return the command that does a run again."""
-    known = dict(_defaults(run.task, str(run.options.get("mask.method", "gumbel"))))
+    known = dict(_defaults(run.task, run.options.get("mask.method")))
     words = [
         f"--{name}={as_text(value)}" for name, value in run.options.items()
         if name not in known or (value != known[name] and not name.startswith("run.") and name != "log")
@@ -221,7 +221,7 @@ def _named(sweep: str, key: Key, planned: Collection[Key], done: Collection[Key]
 
 
 def _key(options: Mapping[str, Any], free: Collection[str]) -> Key:
-    known = dict(_defaults(str(options.get("task")), str(options.get("mask.method", "gumbel"))))
+    known = dict(_defaults(str(options.get("task")), options.get("mask.method")))
     return tuple(
         (name, as_text(value)) for name, value in (known | dict(options)).items()
         if name not in ("seed", "log") and name not in free and not name.startswith("run.")
@@ -229,7 +229,7 @@ def _key(options: Mapping[str, Any], free: Collection[str]) -> Key:
 
 
 @lru_cache
-def _defaults(task: str, method: str) -> tuple[tuple[str, Any], ...]:
+def _defaults(task: str, method: str | None) -> tuple[tuple[str, Any], ...]:
     # an option that was added after a run was made has its default there
     try:
         return tuple((name, leaf.default) for name, leaf in leaves(options_class(task, method)).items())

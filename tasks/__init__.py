@@ -11,5 +11,6 @@ TASKS = Registry(
         "addmul": "tasks.addmul:AddMul",
         "addmul_ff": "tasks.addmul:AddMulFeedForward",
         "cnn_elcn": "tasks.cnn_elcn:CNNtoLCN",
+        "edge_popup": "tasks.edge_popup:EdgePopupTask",
     },
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
+from data.epochs import log_spaced
 
 FROM_SCRATCH = ("cnn", "lcn", "fcn")
 
@@ -54,17 +54,6 @@ class Group:
     def labels(self) -> tuple[str, ...]:
         """The prefix of each network's keys: elcn_0.01/8 left the CNN after 8 epochs."""
         return (self.name,) if self.from_scratch else tuple(f"{self.name}/{split}" for split in self.splits)
-
-
-def log_spaced(last: int, count: int) -> tuple[int, ...]:
-    """Return `count` whole numbers from 1 to `last`, log-spaced, rounded and without doubles; nothing if last is 0.
-
-    Differs from the original: it cuts off instead of rounding, which can lose `last` itself.
-    """
-    if last < 1:
-        return ()
-    found = np.geomspace(1, last, count) if count > 1 else np.array([last])
-    return tuple(int(epoch) for epoch in np.unique(np.clip(np.rint(found), 1, last)))
 
 
 def groups(split: Any, splits: tuple[int, ...]) -> Iterator[Group]:

@@ -22,7 +22,7 @@ from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
-from data.epochs import Epochs
+from data.epochs import Epochs, log_spaced
 from data.standardised import standardised_images
 from models.cnn import make_cnn
 from models.published import load_weights
@@ -30,7 +30,7 @@ from models.stack import Stack
 from models.untie import untie
 from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
-from tasks.branches import Group, groups, log_spaced
+from tasks.branches import Group, groups
 from tasks.task import Task
 
 log = logging.getLogger("sieve")

@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import BatchError, OptionError
 from core.options import build
 from core.registry import Registry
-from masks.options import MaskOptions, mask_options, method_of
+from masks.options import MaskKind, MaskOptions, mask_options, method_of
 
 OPTIONS = Registry(
     "task",
@@ -22,6 +22,7 @@ OPTIONS = Registry(
         "addmul": "tasks.options.arithmetic:AddMulOptions",
         "addmul_ff": "tasks.options.arithmetic:AddMulFeedForwardOptions",
         "cnn_elcn": "tasks.options.cnn_elcn:CNNtoLCNOptions",
+        "edge_popup": "tasks.options.edge_popup:EdgePopupOptions",
     },
 )
 
@@ -38,24 +39,30 @@ def resolve(values: Mapping[str, Any]) -> Any:
     """
     if "task" not in values:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
-    options = build(options_class(str(values["task"]), str(values.get("mask.method", "gumbel"))), values)
-    if isinstance(getattr(options, "mask", None), MaskOptions):
-        method_of(options.mask)  # its own options are checked where it is made
+    method = values.get("mask.method")
+    options = build(options_class(str(values["task"]), None if method is None else str(method)), values)
+    mask = getattr(options, "mask", None)
+    if isinstance(mask, MaskKind):
+        method_of(mask)  # its own options are checked where it is made
+    if isinstance(mask, MaskOptions):
         check_batch(options)
     return options
 
 
 @lru_cache
-def options_class(task: str, method: str = "gumbel") -> type:
-    """Return the options dataclass of a task whose masks are learned by `method`.
+def options_class(task: str, method: str | None = None) -> type:
+    """Return the options dataclass of a task whose masks are learned by `method`, None: the task's own choice.
 
     Raises:
         OptionError: no such task or method.
     """
     cls = OPTIONS[task]
-    if not any(field.name == "mask" for field in dataclasses.fields(cls)):
+    declared = next((field.default_factory for field in dataclasses.fields(cls) if field.name == "mask"), None)
+    if declared is None:
         return cls
-    mask = mask_options(method)
+    default = declared().method
+    base = MaskOptions if issubclass(declared, MaskOptions) else MaskKind
+    mask = mask_options(method or default, base, default)
     return make_dataclass(cls.__name__, [("mask", mask, dataclasses.field(default=mask()))], bases=(cls,), frozen=True)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, require
+from tasks.options.images import EpochOptions, ImageOptions
 
 KINDS = Literal["control", "elcn", "efcn", "lcn", "fcn"]
 
@@ -16,58 +17,6 @@ def above_0(name: str, *values: float) -> None:
     for value in values:
         if not value > 0:
             raise OptionError(f"{name}={value} is too small; it must be above 0")
-
-
-@dataclass(frozen=True)
-class ImageOptions:
-    """The images."""
-
-    name: Literal["cifar10", "cifar100", "mnist", "digits"] = "cifar10"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
-    file: str | None = None
-    """An .npz with x_train, y_train, x_test, y_test (x uint8 [N, C, H, W]) in place of the named set."""
-    canvas: int | None = None
-    """Paste each image at a random place of a canvas of this side; none: as they are."""
-    noise: float = 0.0
-    """Standard deviation of the noise on the canvas, where white is 1."""
-    train_size: int | None = None
-    """Use only the first training images; none: all."""
-    test_size: int | None = None
-    """Use only the first test images; none: all."""
-    hold_out: bool = True
-    """Keep a fifth of the training images as validation set; the original program has none."""
-
-    def __post_init__(self) -> None:
-        require(self, "data.", canvas=1, noise=0, train_size=1, test_size=1)
-        if self.noise and self.canvas is None:
-            raise OptionError(f"data.noise={self.noise} is the noise of a canvas, and there is none: data.canvas=SIDE")
-
-
-@dataclass(frozen=True)
-class EpochOptions:
-    """Training of the CNN by stochastic gradient descent at a constant learning rate."""
-
-    epochs: int = 150
-    """Passes over the training images."""
-    batch_size: int = 250
-    """Images per step; the last batch of an epoch may be smaller."""
-    lr: float = 0.1
-    """Learning rate."""
-    momentum: float = 0.0
-    """Momentum, also of the branches."""
-    weight_decay: float = 0.0
-    """L2 penalty added to the gradient, also of the branches."""
-    shuffle: bool = True
-    """A new order every epoch; the original program keeps one order throughout."""
-    evaluations: int = 100
-    """Epochs (log-spaced, rounded, without doubles) after which the CNN is measured and saved, besides 0 and splits."""
-    eval_batch_size: int = 1000
-    """Images per forward pass of a measurement, for each network of a stack."""
-
-    def __post_init__(self) -> None:
-        require(
-            self, "train.", epochs=0, batch_size=1, lr=0, momentum=0, weight_decay=0, evaluations=1, eval_batch_size=1
-        )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def test_values(kind, given, expected):
     [
         ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
         ({"task": "tupel_ff"}, "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
-         "addmul_ff, cnn_elcn; did you mean 'tuple_ff'?"),
+         "addmul_ff, cnn_elcn, edge_popup; did you mean 'tuple_ff'?"),
         ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
         ({"task": "tuple", "tuple.mode": "togetter"}, "tuple.mode=togetter is not one of together, only_one, "
          "same_output, same_input, same_io, only_one_io; did you mean 'together'?"),
@@ -87,6 +87,7 @@ def test_command_lines():
 PINNED = {
     "tuple": "69babc590e", "tuple_ff": "14f3df7520", "tuple_ff_copyweight": "16a3ca484c",
     "addmul": "b866017ee7", "addmul_ff": "c8c72afacd", "cnn_elcn": "025ae4e2c6",
+    "edge_popup": "929840e539",
 }
 
 

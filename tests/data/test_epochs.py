@@ -2,7 +2,7 @@
 
 import torch
 
-from data.epochs import Epochs
+from data.epochs import Epochs, log_spaced
 
 
 def make(**changed):
@@ -33,3 +33,10 @@ def test_offsets_are_epochs_ahead():
 
 def test_without_shuffling_the_order_is_that_of_the_examples():
     assert make(shuffle=False).batch(4)[1].tolist() == [4, 5, 6, 7]
+
+
+def test_log_spaced_epochs():
+    assert log_spaced(150, 10) == (1, 2, 3, 5, 9, 16, 28, 49, 86, 150)
+    assert log_spaced(100, 20)[-1] == 100 and log_spaced(8, 20) == tuple(range(1, 9))
+    assert all(log_spaced(last, count)[-1] == last for last in range(1, 60) for count in (1, 2, 20))
+    assert log_spaced(0, 5) == ()

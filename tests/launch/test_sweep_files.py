@@ -13,7 +13,8 @@ FILES = sorted((ROOT / "sweeps").rglob("*.yaml"))
 PAPER_RUNS = {
     "addmul_ff": 20, "addmul_ff_big": 10, "addmul_ff_huge": 10, "addmul_ff_penalty": 500, "addmul_rnn": 10,
     "tuple_ff": 10, "tuple_ff_copyweight": 10, "tuple_ff_first_full_mask": 10, "tuple_ff_small_halfmask": 10,
-    "tuple_rnn": 20, "tuple_rnn_first_full_mask": 20,
+    "tuple_rnn": 20, "tuple_rnn_first_full_mask": 20, "cnn_elcn": 10, "cnn_efcn": 20, "cnn_elcn_multiplier": 9,
+    "edge_popup_fc": 100, "edge_popup_conv": 240, "edge_popup_dense": 12,
 }  # fmt: skip
 
 

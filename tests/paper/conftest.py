@@ -26,14 +26,18 @@ TINY_CNN = {
     "train.epochs": "2", "train.batch_size": "30", "split.at": "0,2", "split.epochs": "2", "split.lr": "0.05,0.1",
     "paths.points": "3", "paths.epochs": "1", "sharpness": "0", "log": "none",
 }  # fmt: skip
+TINY_RANDOM = {
+    "model": "fc", "layer_sizes": "16,16", "data.name": "digits", "data.train_size": "60", "data.test_size": "30",
+    "train.epochs": "2", "train.batch_size": "30", "log": "none",
+}  # fmt: skip
 MakeRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return one real run of each feed-forward task and of cnn_elcn."""
+    """Return one real run of each feed-forward task, of cnn_elcn and of edge_popup."""
     root, handlers = tmp_path_factory.mktemp("real"), logging.root.handlers[:]
-    for task, tiny in (("tuple_ff", TINY), ("addmul_ff", TINY), ("cnn_elcn", TINY_CNN)):
+    for task, tiny in (("tuple_ff", TINY), ("addmul_ff", TINY), ("cnn_elcn", TINY_CNN), ("edge_popup", TINY_RANDOM)):
         where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
         options = {"task": task} | tiny | where
         assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
@@ -49,9 +53,9 @@ def make_run(real: dict[str, Run]) -> MakeRun:
         root: Path, sweep: str, task: str = "tuple_ff", numbers: dict[str, Any] | None = None,
         arrays: dict[str, dict[str, np.ndarray]] | None = None, state: str = "done", **options: Any,
     ) -> Run:
-        pattern = real[task if task == "cnn_elcn" else "addmul_ff" if task.startswith("addmul") else "tuple_ff"]
+        pattern = real[task if task in real else "addmul_ff" if task.startswith("addmul") else "tuple_ff"]
         values = {"task": task, "run.dir": str(root), "run.sweep": sweep}
-        values |= TINY_CNN if task == "cnn_elcn" else {"mask.method": "threshold"}
+        values |= {"cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM}.get(task, {"mask.method": "threshold"})
         run = Run.create(resolve(values | {k.replace("__", "."): v for k, v in options.items()}))
         run.write_summary(pattern.summary | (numbers or {}))
         shutil.copy(pattern.path("history.jsonl"), run.folder)
@@ -78,6 +82,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/addmul_ff_big", "addmul_ff", more, seed=seed, layer_sizes="32,32")
         make_run(root, "small/addmul_ff_penalty", "addmul_ff", seed=1, mask__penalty=10.0**-seed)
         make_run(root, "small/cnn_elcn", "cnn_elcn", seed=seed)
+        for keep in (0.1, 0.5):
+            make_run(root, "small/edge_popup_fc", "edge_popup", seed=seed, mask__keep=keep)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     lines: list[str] = []

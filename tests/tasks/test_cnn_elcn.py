@@ -14,7 +14,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from models.cnn import digits, skinny
 from tasks import TASKS
-from tasks.branches import groups, log_spaced
+from tasks.branches import groups
 from tasks.options import resolve
 from tests.tasks.pages import documented
 
@@ -234,13 +234,6 @@ def test_a_cnn_of_the_originals_is_branched_without_training(tmp_path):
     assert [row["stage"] for row in found.history() if "cnn/epoch" in row or "elcn_0.05/epoch" in row] == [
         "cnn", "elcn_0.05", "elcn_0.05"
     ]
-
-
-def test_log_spaced_epochs():
-    assert log_spaced(150, 10) == (1, 2, 3, 5, 9, 16, 28, 49, 86, 150)
-    assert log_spaced(100, 20)[-1] == 100 and log_spaced(8, 20) == tuple(range(1, 9))
-    assert all(log_spaced(last, count)[-1] == last for last in range(1, 60) for count in (1, 2, 20))
-    assert log_spaced(0, 5) == ()
 
 
 def skinny_file(folder):

@@ -83,12 +83,22 @@ BRANCHES = [
 ]
 
 
-def test_branches_that_die_change_no_bit(tmp_path):
-    line = [*BRANCHES, f"--run.dir={tmp_path / 'whole'}"]
-    assert killing.run(line) == code.DONE
+RANDOM = [
+    "--task=edge_popup", "--model=fc", "--layer_sizes=16,16", "--data.name=digits", "--data.train_size=60",
+    "--data.test_size=20", "--train.epochs=12", "--train.batch_size=25", "--log=none", "--run.quiet=true",
+    "--run.checkpoint_every=3",
+]
+
+
+OTHERS = [(BRANCHES, 6, 100), (RANDOM, 6, 8)]
+
+
+@pytest.mark.parametrize(("line", "deaths", "files"), OTHERS, ids=["cnn_elcn", "edge_popup"])
+def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
+    assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
     expected = result(tmp_path / "whole")
-    assert len(expected) > 100
-    assert die_often(BRANCHES, tmp_path, 6, 2, expected)["step"] >= 1
+    assert len(expected) >= files
+    assert die_often(line, tmp_path, deaths, 2, expected)["step"] >= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])

@@ -1,0 +1,151 @@
+"""How good is a subnetwork of a random network? Weights stay as they were drawn; learned is which of them to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from core.fit import Stage
+from core.option_groups import TrainOptions
+from core.rng import stream
+from core.store import Run
+from core.trackers import Mirrors
+from data.epochs import Epochs, log_spaced
+from data.standardised import standardised_images
+from layers.evaluating import evaluating
+from masks.model import MaskedModel, Rows, freeze
+from masks.options import method_of
+from masks.rows import Given, Hard, Sample
+from masks.select import maskable
+from models.random_nets import random_net
+from tasks.task import Task
+
+SUBNET = "subnet"
+
+
+class EdgePopupTask(Task):
+    """One stage: the scores of a mask on random weights, or, as a baseline, the weights without a mask.
+
+    Source: Ramanujan, Wortsman, Kembhavi, Farhadi, Rastegari, "What's Hidden in a Randomly Weighted Neural Network?",
+    CVPR 2020. Differs from its code: the best epoch is chosen on validation images, and the test images choose nothing.
+    """
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+        super().__init__(options, run, mirrors)
+        data, train = options.data, options.train
+        self.sets = standardised_images(
+            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
+            data.hold_out, self.device,
+        )  # fmt: skip
+        x, y = self.sets["train"]
+        method = method_of(options.mask)
+        network = random_net(
+            options.model, tuple(x.shape[1:]), int(y.max()) + 1, stream(options.seed, "init"), options.init,
+            getattr(method, "keep", 1.0), options.scale, options.layer_sizes, options.width,
+        )  # fmt: skip
+        self.model = network.to(self.device)
+        parameters = dict(self.model.named_parameters())
+        mask = options.mask
+        self.masked = MaskedModel(self.model, method, maskable(parameters, mask.include, mask.exclude, mask.bias))
+        self.epochs = Epochs(x, y, train.batch_size, options.seed, train.shuffle)
+        self.epoch = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights and scores."""
+        return self.masked.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore `state_dict`."""
+        self.masked.load_state_dict(state)
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the one stage, `scores` or `weights`."""
+        train, per_epoch = self.options.train, self.epochs.steps
+        scores = self.options.trained == "scores"
+        if scores:
+            freeze(self.model)
+        yield Stage(
+            name=self.options.trained,
+            data=self.batch,
+            steps=train.epochs * per_epoch,
+            train=self.begin,
+            rows=lambda seed: Sample(SUBNET, 1, seed) if scores else None,
+            loss=self.loss,
+            measure=self.measure,
+            optim=TrainOptions(
+                lr=train.lr, optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
+                warmup=train.warmup * per_epoch, schedule=train.schedule, grad_clip=None,
+            ),
+            finish=self.finish,
+            best="valid/accuracy" if "valid" in self.sets else "",
+            plan={epoch * per_epoch for epoch in (0, *log_spaced(train.epochs, train.evaluations))},
+        )  # fmt: skip
+
+    def begin(self) -> Mapping[str, Tensor]:
+        """Return what is trained."""
+        self.epoch = 0
+        if self.options.trained == "weights":
+            return dict(self.model.named_parameters())
+        return self.masked.learn(SUBNET, self.options.mask.init, self.options.seed)
+
+    def batch(self, rng: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of a step."""
+        self.epoch = (step + 1) // self.epochs.steps
+        return self.epochs.batch(step)
+
+    def loss(self, batch: tuple[Tensor, Tensor], rows: Rows | None) -> Tensor:
+        """Return the mean cross entropy, and the penalty of the mask."""
+        x, y = batch
+        loss = cross_entropy(self.masked(x, rows), y, label_smoothing=self.options.train.label_smoothing)
+        if rows is None:
+            return loss
+        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET)
+
+    @property
+    def hard(self) -> Rows | None:
+        """The rows that are measured: the deterministic mask, or the whole network where weights are trained."""
+        return Hard(SUBNET) if self.options.trained == "scores" else None
+
+    def score(self, rows: Rows | None, part: str) -> dict[str, float]:
+        """Return <part>/loss and <part>/accuracy."""
+        x, y = self.sets[part]
+        with evaluating(self.model):
+            logits = torch.cat([self.masked(images, rows) for images in x.split(self.options.train.eval_batch_size)])
+        loss = cross_entropy(logits, y, reduction="none").double().mean().item()
+        return {f"{part}/loss": loss, f"{part}/accuracy": (logits.argmax(-1) == y).double().mean().item()}
+
+    def measure(self) -> dict[str, float]:
+        """Measure what is trained, on the training and the validation images."""
+        numbers = {"epoch": self.epoch}
+        for part in self.sets.keys() - {"test"}:
+            numbers |= self.score(self.hard, part)
+        if self.hard is not None:
+            numbers["kept"] = self.masked.masks(SUBNET).density()
+        return dict(sorted(numbers.items()))
+
+    def finish(self) -> dict[str, float]:
+        """Measure every set at the end, and beside the subnetwork one of random masks and the whole random network."""
+        sets = [part for part in ("valid", "test") if part in self.sets]
+        rows: dict[str, Rows | None] = {"final": self.hard}
+        numbers: dict[str, float] = {}
+        if self.hard is None:
+            if self.options.run.save_tensors:
+                self.run.write_tensors("weights", self.model.state_dict())
+        else:
+            if self.options.run.save_tensors:
+                self.run.write_tensors("scores", self.masked.scores(SUBNET))
+            masks = self.masked.masks(SUBNET)
+            masks.save(self.run.path("masks", f"{SUBNET}.npz"))
+            random = masks.random(stream(self.options.seed, "control", SUBNET))
+            rows |= {"random": Given(random), "whole": None}
+            for name, mask in masks.items():
+                numbers |= {f"kept/{name}": float(mask.sum()), f"size/{name}": float(mask.numel())}
+            numbers |= {"kept/total": float(masks.count()), "size/total": float(masks.size())}
+        for name, chosen in rows.items():
+            for part in sets:
+                numbers |= {f"{name}/{key}": value for key, value in self.score(chosen, part).items()}
+        return numbers

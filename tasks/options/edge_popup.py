@@ -1,0 +1,79 @@
+"""Options of the task edge_popup: the subnetworks of a network whose weights are random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.errors import OptionError
+from core.option_groups import RunOptions, require
+from masks.options import MaskKind, mask_options
+from tasks.options.images import EpochOptions, ImageOptions
+
+
+@dataclass(frozen=True)
+class ScoreOptions(EpochOptions):
+    """Training of the scores, or of the weights where those are trained."""
+
+    epochs: int = 100
+    """Passes over the training images."""
+    batch_size: int = 128
+    """Images per step; the last batch of an epoch may be smaller."""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """sgd with momentum, or adam."""
+    momentum: float = 0.9
+    """Momentum of sgd."""
+    weight_decay: float = 1e-4
+    """L2 penalty added to the gradient: of the scores."""
+    warmup: int = 0
+    """Epochs over which the learning rate rises linearly."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
+    label_smoothing: float = 0.0
+    """Share of the target that is spread over all classes."""
+    evaluations: int = 20
+    """Epochs (log-spaced, rounded, without doubles) after which the subnetwork is measured, besides 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, "train.", epochs=1, warmup=0, label_smoothing=0)
+        if self.label_smoothing >= 1:
+            raise OptionError(f"train.label_smoothing={self.label_smoothing} leaves nothing of the label")
+
+
+@dataclass(frozen=True)
+class EdgePopupOptions:
+    """The best subnetwork of a network whose weights are random and stay so."""
+
+    task: str = ""
+    """Name of the task."""
+    seed: int = 0
+    """Seed of every named random stream of the run."""
+    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
+    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
+    auto is wandb under a W&B agent and tb elsewhere."""
+    model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "conv4"
+    """The network: fully connected, or pairs of 3x3 convolutions."""
+    layer_sizes: tuple[int, ...] = (300, 100)
+    """Widths of the hidden layers of fc."""
+    width: float = 1.0
+    """Factor of every width but that of the output."""
+    init: Literal[
+        "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
+        "standard",
+    ] = "signed_constant"
+    """How the weights are drawn."""
+    scale: Literal["none", "keep", "published"] = "none"
+    """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""
+    trained: Literal["scores", "weights"] = "scores"
+    """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
+    data: ImageOptions = field(default_factory=ImageOptions)
+    train: ScoreOptions = field(default_factory=ScoreOptions)
+    mask: MaskKind = field(default_factory=mask_options("edge-popup", MaskKind, "edge-popup"))
+    run: RunOptions = field(default_factory=RunOptions)
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise OptionError(f"width={self.width} is too small; it must be above 0")
+        if not all(size > 0 for size in self.layer_sizes):
+            raise OptionError(f"layer_sizes={','.join(map(str, self.layer_sizes))}: every width must be above 0")
