@@ -45,7 +45,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
     mine = [run for run in runs if run.task == "edge_popup"]
     scored = [run for run in mine if run.options.get("trained") == "scores"]
     rows: list[Row] = []
-    for network in dict.fromkeys(_network(run) for run in mine):
+    for network in sorted({_network(run) for run in mine}, key=lambda words: (words.startswith("Conv"), words)):
         here = [run for run in scored if _network(run) == network]
         dense = [run for run in mine if run not in scored and _network(run) == network]
         for way in dict.fromkeys(_way(run) for run in here):
