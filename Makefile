@@ -20,6 +20,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/local.py
 	$(BIN)/python benchmarks/branches.py
 	$(BIN)/python benchmarks/topk.py
+	$(BIN)/python benchmarks/task_inference.py
 
 # The mark is written last, so an interrupted installation is taken up again.
 $(VENV)/.installed: requirements.txt
