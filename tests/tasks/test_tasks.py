@@ -25,7 +25,7 @@ TINY = {
     "train.batch_size": 8, "log": "none", "run.quiet": True, "layer_sizes": "12,12", "state_size": 8, "n_layers": 1,
 }
 CONDITIONS = [
-    *({"task": task} for task in TASKS if "mask.method" in leaves(options_class(task))),
+    *({"task": task} for task in TASKS if "mask.steps" in leaves(options_class(task))),
     *({"task": "tuple", "tuple.mode": mode} for mode in MODES if mode != "together"),
     {"task": "tuple", "tuple.delay": 2, "n_layers": 2},
     {"task": "tuple_ff", "data.split": "seen", "n_digits": 1, "inverse_io": "ones"},
