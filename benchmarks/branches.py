@@ -11,8 +11,6 @@ SkinnyNet with 16 channels (batch 50 each):
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
@@ -24,7 +22,7 @@ from torch.nn.functional import cross_entropy
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.rounds import Step, machine, measure, over
+from benchmarks.rounds import Step, arguments, measure, over, write
 from core.memory import keep_freed_memory
 from core.rng import stream
 from models.cnn import make_cnn
@@ -38,12 +36,7 @@ KINDS = {"control": "", "eLCN": "local", "eFCN": "dense"}
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each kind of branch")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, 5.0, "kind of branch")
     keep_freed_memory()
     cells = []
     print("network, branch        loop ms   stack ms   loop / stack")
@@ -54,8 +47,7 @@ def main() -> None:
             loop, stack = (statistics.median(times[way]) for way in ("loop", "stack"))
             ratio = over(times["loop"], times["stack"])
             print(f"{name + ', ' + kind:<20}{loop:>10.1f} {stack:>10.1f}   {ratio}", flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+    write(args.json, cells=cells)
 
 
 def steps(name: str, size: tuple[int, int, int], form: str) -> dict[str, Step]:

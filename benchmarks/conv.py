@@ -14,8 +14,6 @@ A step is forward and backward, to input and weights, of the layers of the CIFAR
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
@@ -26,7 +24,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.rounds import Step, machine, measure, over
+from benchmarks.rounds import Step, arguments, measure, over, write
 from core.memory import keep_freed_memory
 from layers import Conv2d
 
@@ -49,12 +47,7 @@ OTHERS = ("loop", "grouped", "vmap", "unfold")
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each layer")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, 5.0, "layer")
     keep_freed_memory()
     cells = []
     for name, layer in LAYERS.items():
@@ -65,8 +58,7 @@ def main() -> None:
         for way, own in times.items():
             print(f"  {way:<12}{statistics.median(own):>26.1f}     {over(own, times['one'])}", flush=True)
         print(f"  ours over the best of the others ({best}): {over(times['ours'], times[best])}")
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+    write(args.json, cells=cells)
 
 
 def steps(batch: int, k: int, c: int, o: int, kernel: int, stride: int, padding: int, side: int) -> dict[str, Step]:

@@ -20,7 +20,6 @@ process grows by its first step.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -35,7 +34,7 @@ from torch.func import functional_call
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.rounds import Step, machine, measure, over
+from benchmarks.rounds import Step, arguments, measure, over, write
 from core.memory import keep_freed_memory
 from layers import LocallyConnected2d
 
@@ -47,14 +46,10 @@ SHARED = ("ours", "conv", "broadcast")  # not among those that ours is held agai
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=list(LAYERS), default=list(LAYERS))
-    parser.add_argument("--seconds", type=float, default=20.0, help="for each layer")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
-    parser.add_argument("--growth", nargs=2, metavar=("LAYER", "WAY"), help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, 20.0, "layer", **{
+        "only": {"nargs": "+", "choices": list(LAYERS), "default": list(LAYERS)},
+        "growth": {"nargs": 2, "metavar": ("LAYER", "WAY"), "help": argparse.SUPPRESS},
+    })
     if args.growth:
         print(growth(*args.growth))
         return
@@ -67,8 +62,7 @@ def main() -> None:
     memory = {way: grown("L2", way) for way in ("broadcast", "ours")}
     print(f"\nL2, growth by the first step: broadcast {memory['broadcast']:.0f} MiB, ours {memory['ours']:.0f} MiB: "
           f"{memory['broadcast'] / memory['ours']:.1f} times less")  # fmt: skip
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "cells": cells, "growth": memory}, indent=1))
+    write(args.json, cells=cells, growth=memory)
 
 
 def step(name: str, way: str) -> Step:

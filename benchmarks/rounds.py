@@ -5,6 +5,8 @@ The order changes from round to round: a variant that sweeps the caches would el
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import platform
 import random
@@ -17,6 +19,32 @@ import torch
 
 Step = Callable[[], object]
 LEAST_ROUNDS = 5
+
+
+def arguments(doc: str, seconds: float, each: str, **more: dict[str, object]) -> argparse.Namespace:
+    """Read the command line of a benchmark and set the number of threads.
+
+    Args:
+        doc: its module's docstring.
+        seconds: default of --seconds.
+        each: what gets that time.
+        **more: further options, name -> arguments of `add_argument`.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=seconds, help=f"for each {each}")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
+    for name, settings in more.items():
+        parser.add_argument(f"--{name}", **settings)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    return args
+
+
+def write(path: Path | None, **numbers: object) -> None:
+    """Write the numbers and the machine as JSON, if a file is given."""
+    if path:
+        path.write_text(json.dumps({"machine": machine()} | numbers, indent=1))
 
 
 def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:

@@ -13,8 +13,6 @@ Memory is that of the stored masks beside a float32 stack of them; the derivativ
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
@@ -26,7 +24,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from analysis.task_inference import derivatives, entropy, one_shot
-from benchmarks.rounds import machine, measure, over
+from benchmarks.rounds import arguments, measure, over, write
 from core.memory import keep_freed_memory
 from core.rng import stream
 from masks.algebra import Masks
@@ -41,13 +39,7 @@ FORWARDS, ROWS = 250, 128
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, nargs="+", default=[250, 2500])
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each number of tasks")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, 10.0, "number of tasks", tasks={"type": int, "nargs": "+", "default": [250, 2500]})
     keep_freed_memory()
     network = freeze(random_net("fc", (1, 28, 28), 500, stream(0, "init")))
     masked = MaskedModel(network, Threshold(), [name for name, _ in network.named_parameters()])
@@ -71,8 +63,7 @@ def main() -> None:
         print(f"  one-shot {ours:.0f} ms, {FORWARDS} forward passes {theirs:.0f} ms: one-shot / forwards {ratio}")
         if tasks == min(args.tasks):
             compare(masked, bits, x)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+    write(args.json, cells=cells)
 
 
 def forwards(masked: MaskedModel, x: Tensor) -> None:

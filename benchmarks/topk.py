@@ -12,8 +12,6 @@ networks of "What's Hidden in a Randomly Weighted Neural Network?".
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import time
@@ -24,7 +22,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.rounds import Step, machine, measure, over
+from benchmarks.rounds import Step, arguments, measure, over, write
 from core.memory import keep_freed_memory
 from core.rng import stream
 from masks.edge_popup import EdgePopup
@@ -35,12 +33,7 @@ KEEPS = (0.1, 0.5)
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each tensor")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    args = arguments(__doc__, 3.0, "tensor")
     keep_freed_memory()
     cells = []
     print("tensor, keep                    ours ms   sort / ours          ours / floor")
@@ -51,8 +44,7 @@ def main() -> None:
             ours, ratio = statistics.median(times["ours"]), over(times["sort"], times["ours"])
             floor = over(times["ours"], times["floor"])
             print(f"{name + f', {keep}':<28}{ours:>10.2f}   {ratio}   {floor}", flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "cells": cells}, indent=1))
+    write(args.json, cells=cells)
 
 
 def steps(shape: tuple[int, ...], keep: float) -> dict[str, Step]:

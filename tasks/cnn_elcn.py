@@ -22,8 +22,7 @@ from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
-from data.epochs import Epochs, log_spaced
-from data.standardised import standardised_images
+from data.epochs import log_spaced
 from models.cnn import make_cnn
 from models.published import load_weights
 from models.stack import Stack
@@ -31,6 +30,7 @@ from models.untie import untie
 from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups
+from tasks.images import images_of
 from tasks.task import Task
 
 log = logging.getLogger("sieve")
@@ -47,11 +47,7 @@ class CNNtoLCN(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        data, train = options.data, options.train
-        self.sets = standardised_images(
-            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
-            data.hold_out, self.device,
-        )  # fmt: skip
+        self.sets, self.epochs = images_of(options, self.device)
         x, y = self.sets["train"]
         self.input_size = tuple(x.shape[1:])
         classes = int(y.max()) + 1
@@ -61,12 +57,11 @@ class CNNtoLCN(Task):
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
         self.sites = site_counts(self.cnn, self.input_size)
-        self.epochs = Epochs(x, y, train.batch_size, options.seed, train.shuffle)
-        self.splits = options.split.at or (0, *log_spaced(train.epochs, options.split.count))
+        self.splits = options.split.at or (0, *log_spaced(options.train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}
         self.restored: dict[str, dict[str, Tensor]] = {}
         self.epoch = 0.0
-        self.measures = Measures(self.sets, self.sites, train.eval_batch_size, options.sharpness, options.seed)
+        self.measures = Measures(self.sets, self.sites, options.train.eval_batch_size, options.sharpness, options.seed)
 
     # what training changes
 

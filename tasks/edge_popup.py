@@ -14,14 +14,14 @@ from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
-from data.epochs import Epochs, log_spaced
-from data.standardised import standardised_images
+from data.epochs import log_spaced
 from layers.evaluating import evaluating
 from masks.model import MaskedModel, Rows, freeze
 from masks.options import method_of
 from masks.rows import Given, Hard, Sample
 from masks.select import maskable
 from models.random_nets import random_net
+from tasks.images import images_of
 from tasks.task import Task
 
 SUBNET = "subnet"
@@ -36,11 +36,7 @@ class EdgePopupTask(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        data, train = options.data, options.train
-        self.sets = standardised_images(
-            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
-            data.hold_out, self.device,
-        )  # fmt: skip
+        self.sets, self.epochs = images_of(options, self.device)
         x, y = self.sets["train"]
         method = method_of(options.mask)
         network = random_net(
@@ -51,7 +47,6 @@ class EdgePopupTask(Task):
         parameters = dict(self.model.named_parameters())
         mask = options.mask
         self.masked = MaskedModel(self.model, method, maskable(parameters, mask.include, mask.exclude, mask.bias))
-        self.epochs = Epochs(x, y, train.batch_size, options.seed, train.shuffle)
         self.epoch = 0
 
     def state_dict(self) -> dict[str, Any]:
