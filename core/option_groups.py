@@ -1,4 +1,4 @@
-"""The option groups that every task shares: `train.*` and `run.*`."""
+"""The options that tasks share: those of every task, and the groups `train.*` and `run.*`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,19 @@ def require(options: Any, group: str, **least: float) -> None:
         value = getattr(options, name)
         if value is not None and value < minimum:
             raise OptionError(f"{group}{name}={value} is too small; it must be at least {minimum}")
+
+
+@dataclass(frozen=True)
+class TaskOptions:
+    """What every task has."""
+
+    task: str = ""
+    """Name of the task."""
+    seed: int = 0
+    """Seed of every named random stream of the run."""
+    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
+    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
+    auto is wandb under a W&B agent and tb elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import OptionError
-from core.option_groups import RunOptions, TrainOptions, require
+from core.option_groups import RunOptions, TaskOptions, TrainOptions, require
 from masks.options import MaskOptions, mask_options
 
 
@@ -32,16 +32,9 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
-class ArithmeticOptions:
+class ArithmeticOptions(TaskOptions):
     """What all arithmetic tasks share."""
 
-    task: str = ""
-    """Name of the task."""
-    seed: int = 0
-    """Seed of every named random stream of the run."""
-    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
-    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
-    auto is wandb under a W&B agent and tb elsewhere."""
     n_digits: int = 2
     """Decimal digits of every number, 1 to 4; results are taken modulo 10^n_digits."""
     data: DataOptions = field(default_factory=DataOptions)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import OptionError
-from core.option_groups import RunOptions, require
+from core.option_groups import RunOptions, TaskOptions, require
 from tasks.options.images import EpochOptions, ImageOptions
 
 KINDS = Literal["control", "elcn", "efcn", "lcn", "fcn"]
@@ -92,16 +92,9 @@ class BranchRunOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class CNNtoLCNOptions:
+class CNNtoLCNOptions(TaskOptions):
     """A convolutional network that is untied at many epochs of its training."""
 
-    task: str = ""
-    """Name of the task."""
-    seed: int = 0
-    """Seed of every named random stream of the run."""
-    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
-    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
-    auto is wandb under a W&B agent and tb elsewhere."""
     model: Literal["skinny", "alexnet", "digits"] = "skinny"
     """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12."""
     channels: int = 64

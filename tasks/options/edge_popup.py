@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import OptionError
-from core.option_groups import RunOptions, require
+from core.option_groups import RunOptions, TaskOptions, require
 from masks.options import MaskKind, mask_options
 from tasks.options.images import EpochOptions, ImageOptions
 
@@ -42,16 +42,9 @@ class ScoreOptions(EpochOptions):
 
 
 @dataclass(frozen=True)
-class EdgePopupOptions:
+class EdgePopupOptions(TaskOptions):
     """The best subnetwork of a network whose weights are random and stay so."""
 
-    task: str = ""
-    """Name of the task."""
-    seed: int = 0
-    """Seed of every named random stream of the run."""
-    log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
-    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
-    auto is wandb under a W&B agent and tb elsewhere."""
     model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "conv4"
     """The network: fully connected, or pairs of 3x3 convolutions."""
     layer_sizes: tuple[int, ...] = (300, 100)
