@@ -20,7 +20,7 @@ from core.errors import CheckpointError, StoreError
 from core.files import write_atomic
 
 log = logging.getLogger("sieve")
-NAME = re.compile(r"^\d{2}-\d{8}-([0-9a-f]{8})\.pt$")
+NAME = re.compile(r"^(\d{2,})-(\d{8,})-([0-9a-f]{8})\.pt$")
 NEWEST = 2  # a damaged last checkpoint needs one before it
 
 
@@ -38,7 +38,8 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """Return the step checkpoints, oldest first."""
-        return sorted(path for path in self.folder.glob("*.pt") if NAME.search(path.name))
+        found = [(match, path) for path in self.folder.glob("*.pt") if (match := NAME.search(path.name))]
+        return [path for _, path in sorted(found, key=lambda pair: (int(pair[0][1]), int(pair[0][2]), pair[1].name))]
 
     def save(self, stage: int, step: int, state: dict[str, Any], best: bool = False) -> None:
         """Write the state at global step `step` of stage number `stage`.
@@ -91,7 +92,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     try:
         data = path.read_bytes()
         match = NAME.search(path.name)
-        if match and hashlib.sha256(data).hexdigest()[:8] != match.group(1):
+        if match and hashlib.sha256(data).hexdigest()[:8] != match[3]:
             raise CheckpointError(f"checkpoint {path} is damaged")
         return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:

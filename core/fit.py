@@ -233,4 +233,6 @@ def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
     if optim.optimizer == "adam":
         fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors.values())
         return torch.optim.Adam(groups, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+    if optim.optimizer == "rmsprop":
+        return torch.optim.RMSprop(groups, optim.lr, weight_decay=optim.weight_decay)
     return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)

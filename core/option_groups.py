@@ -39,8 +39,8 @@ class TrainOptions:
     """Examples per step."""
     lr: float = 1e-3
     """Learning rate."""
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """adam, or sgd with momentum."""
+    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
+    """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
     momentum: float = 0.9
     """Momentum of sgd."""
     weight_decay: float = 0.0

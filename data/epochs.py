@@ -22,13 +22,17 @@ class Epochs:
         batch_size: the last batch of an epoch may be smaller.
         seed: of the orders.
         shuffle: a new order every epoch; otherwise the order of the examples.
+        endless: batches run on over the ends of epochs, so that all have the same size.
 
     Attributes:
-        steps: batches in an epoch.
+        steps: batches in an epoch; the last begins in it.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, batch_size: int, seed: int, shuffle: bool = True):
+    def __init__(
+        self, x: Tensor, y: Tensor, batch_size: int, seed: int, shuffle: bool = True, endless: bool = False
+    ):  # fmt: skip
         self.x, self.y, self.batch_size, self.seed, self.shuffle = x, y, batch_size, seed, shuffle
+        self.endless = endless
         self.steps = -(-len(y) // batch_size)
         self._order = lru_cache(ORDERS_KEPT)(self._draw)
 
@@ -39,10 +43,18 @@ class Epochs:
             step: steps taken so far.
             offsets: a batch for each: that of the step as if so many epochs had gone before.
         """
-        epoch, i = divmod(step, self.steps)
-        part = slice(i * self.batch_size, (i + 1) * self.batch_size)
-        index = torch.cat([self._order(offset + epoch)[part] for offset in offsets])
+        index = torch.cat([self._index(step, offset) for offset in offsets])
         return self.x[index], self.y[index]
+
+    def _index(self, step: int, offset: int) -> Tensor:
+        if not self.endless:
+            epoch, i = divmod(step, self.steps)
+            return self._order(offset + epoch)[i * self.batch_size : (i + 1) * self.batch_size]
+        epoch, start = divmod(step * self.batch_size, len(self.y))
+        found = [self._order(offset + epoch)[start : start + self.batch_size]]
+        while (missing := self.batch_size - sum(map(len, found))) > 0:
+            found.append(self._order(offset + epoch + len(found))[:missing])
+        return torch.cat(found)
 
     def _draw(self, epoch: int) -> Tensor:
         n, device = len(self.y), self.y.device

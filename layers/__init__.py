@@ -4,6 +4,7 @@ Each class is a drop-in twin: same arguments, parameter names, initialisation an
 derives from `Batched`, which is how `masks.ways` knows it.
 """
 
+from layers.batch_norm import BatchNorm1d, BatchNorm2d
 from layers.batched import Batched
 from layers.conv import Conv2d
 from layers.embedding import Embedding
@@ -12,4 +13,7 @@ from layers.local import FullyConnected2d, LocallyConnected2d
 from layers.lstm import LSTM
 from layers.norm import LayerNorm
 
-__all__ = ["LSTM", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "LayerNorm", "Linear", "LocallyConnected2d"]
+__all__ = [
+    "LSTM", "BatchNorm1d", "BatchNorm2d", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "LayerNorm", "Linear",
+    "LocallyConnected2d",
+]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,18 @@ from torch import Tensor
 from core.errors import MaskError
 from core.files import write_atomic
 from core.registry import nearest
+
+
+NETWORK = "|network"  # no parameter can be called so
+
+
+def fingerprint(weights: Mapping[str, Tensor]) -> str:
+    """Return 16 hex digits that tell these weights from others: of their names, shapes and values."""
+    digest = hashlib.sha256()
+    for name, weight in weights.items():
+        digest.update(f"{name}{tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class Masks(Mapping[str, Tensor]):
@@ -131,22 +144,37 @@ class Masks(Mapping[str, Tensor]):
                 masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape)).to(device)
         return cls(masks)
 
-    def save(self, path: Path) -> None:
-        """Write an .npz of packed bits, atomically: an eighth of a byte per weight."""
+    def save(self, path: Path, network: str = "") -> None:
+        """Write an .npz of packed bits, atomically: an eighth of a byte per weight.
+
+        Args:
+            path: where.
+            network: fingerprint of the weights that these masks are for (`fingerprint`), if `load` is to check it.
+        """
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{name: tensor.numpy() for name, tensor in self.packed().items()})
+        arrays = {name: tensor.numpy() for name, tensor in self.packed().items()}
+        np.savez_compressed(buffer, **arrays, **({NETWORK: np.array(network)} if network else {}))
         write_atomic(path, buffer.getvalue())
 
     @classmethod
-    def load(cls, path: Path, device: torch.device | str = "cpu") -> Masks:
+    def load(cls, path: Path, device: torch.device | str = "cpu", network: str = "") -> Masks:
         """Read what `save` wrote.
 
+        Args:
+            path: where it lies.
+            device: of the masks.
+            network: fingerprint of the weights they will be used on; "": not checked.
+
         Raises:
-            MaskError: the file is missing or is not a mask file.
+            MaskError: the file is missing, is not a mask file, or was written for other weights.
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                return cls.unpacked({name: torch.from_numpy(file[name]) for name in file.files}, device)
+                written = str(file[NETWORK]) if NETWORK in file.files else ""
+                arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != NETWORK}
+                if network and written and written != network:
+                    raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
+                return cls.unpacked(arrays, device)
         except FileNotFoundError:
             there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
             raise MaskError(f"no mask file {path}; masks there: {there}") from None

@@ -35,7 +35,8 @@ def forward(
 
     Args:
         model: any module whose tensor inputs and outputs have the batch on axis 0.
-        weights: parameter name -> [K, *shape], or [*shape] when `k` is None; the rest stay as they are.
+        weights: name of a parameter or buffer -> [K, *shape], or [*shape] when `k` is None; the rest stay as they
+            are. A given buffer that training moves, such as running statistics, is moved in place.
         k: number of weight sets, or None for a single one.
         *args, **kwargs: inputs of the model, in any nesting of tuples, lists, dicts and dataclasses.
         how: "layers" (one pass; modules that own a weight named here must come from `layers`), "vmap" (any
@@ -51,13 +52,13 @@ def forward(
         MaskError: a name or shape does not fit the model.
         OptionError: `how` is none of the above.
     """
-    own = dict(model.named_parameters(remove_duplicate=False))
+    own = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
     _check(own, weights, k)
     if k is None:
         return functional_call(model, dict(weights), args, kwargs)
     rows = _rows((args, kwargs))
     chunk_rows(rows, k)
-    way = choose(model, {id(own[name]) for name in weights}, how)
+    way = choose(model, {id(own[name]) for name in weights}, how, k)
     if way == "layers":
         return functional_call(model, dict(weights), args, kwargs)
     inputs = leaves((args, kwargs))

@@ -52,15 +52,27 @@ class MaskBits:
             MaskError: the masks are for other tensors.
         """
         masks.check_fits(self.shapes)
-        flat = torch.cat([masks[name].flatten() for name in self.shapes])
         if self.count == self._bits.shape[1]:
             room = self._bits.new_zeros(self._bits.shape[0], BLOCK)
             self._bits = torch.cat([self._bits, room], dim=1)
-        packed = torch.from_numpy(np.packbits(flat.cpu().numpy()))
-        self._bits[:, self.count] = packed.to(self._bits.device)
-        self._kept += flat.to(self._kept)
         self.count += 1
+        self._put(self.count - 1, masks)
         return self.count - 1
+
+    def replace(self, number: int, masks: Masks) -> None:
+        """Put other masks in the place of mask `number`.
+
+        Raises:
+            MaskError: there is no such mask, or the masks are for other tensors.
+        """
+        masks.check_fits(self.shapes)
+        self._kept -= torch.cat([mask.flatten() for mask in self.masks(number).values()]).to(self._kept)
+        self._put(number, masks)
+
+    def _put(self, number: int, masks: Masks) -> None:
+        flat = torch.cat([masks[name].flatten() for name in self.shapes])
+        self._bits[:, number] = torch.from_numpy(np.packbits(flat.cpu().numpy())).to(self._bits.device)
+        self._kept += flat.to(self._kept)
 
     def masks(self, number: int) -> Masks:
         """Return mask `number`.

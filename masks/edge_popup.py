@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -53,14 +52,8 @@ class EdgePopup(Method):
     def joint(self) -> bool:
         return self.scope == "network"
 
-    def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
-        from layers.initial import torch_default
-
-        scores = weight.detach().new_empty(weight.shape)
-        if weight.dim() < 2:
-            return scores.uniform_(-1, 1, generator=rng) / math.sqrt(max(1, weight.numel()))
-        torch_default(scores, None, rng)
-        return scores
+    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
+        return super().init(weight, None, rng)
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         ranked = self._ranked(scores)

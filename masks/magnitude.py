@@ -31,7 +31,7 @@ class Magnitude(Method):
     def __post_init__(self) -> None:
         check_keep(self.keep)
 
-    def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
+    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
         return weight.detach().abs().clone()
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -28,9 +29,21 @@ class Method(ABC):
         """True: a subnet's tensors are masked as one, laid flat; what is kept of one depends on the others."""
         return False
 
-    def init(self, weight: Tensor, start: float, rng: torch.Generator) -> Tensor:
-        """Return the first scores of a weight: `start` everywhere, unless the method has its own rule."""
-        return weight.detach().new_full(weight.shape, start)
+    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
+        """Return the first scores of a weight: `start` everywhere, unless the method has its own rule.
+
+        None: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch draws a weight.
+        """
+        if start is not None:
+            return weight.detach().new_full(weight.shape, start)
+        from layers.initial import torch_default
+
+        scores = weight.detach().new_empty(weight.shape, device=rng.device)  # the same numbers on every device
+        if weight.dim() < 2:
+            scores.uniform_(-1, 1, generator=rng).div_(math.sqrt(max(1, weight.numel())))
+        else:
+            torch_default(scores, None, rng)
+        return scores.to(weight.device)
 
     @abstractmethod
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:

@@ -71,12 +71,12 @@ class MaskedModel:
         """Names of all subnets, in the order they came."""
         return list(dict.fromkeys([*self._masks, *self._scores]))
 
-    def learn(self, subnet: str, start: float, seed: int) -> dict[str, Tensor]:
+    def learn(self, subnet: str, start: float | None, seed: int) -> dict[str, Tensor]:
         """Return the scores of a subnet by parameter name, new ones unless there are some already.
 
         Args:
             subnet: its name.
-            start: first value of every score, where the method uses it.
+            start: first value of every score, where the method uses it; None: drawn at random.
             seed: for methods whose first scores are random.
 
         Raises:
@@ -97,6 +97,11 @@ class MaskedModel:
         self._scores.pop(subnet, None)
         self._masks[subnet] = masks
         return masks
+
+    def forget(self, subnet: str) -> None:
+        """Drop a subnet, its scores and its masks, if there is one of that name."""
+        self._scores.pop(subnet, None)
+        self._masks.pop(subnet, None)
 
     def give(self, subnet: str, masks: Masks) -> None:
         """Add a subnet from elsewhere.

@@ -29,8 +29,9 @@ class MaskKind:
     method: str = "gumbel"
     """How scores become masks: gumbel, threshold, magnitude, edge-popup, bernoulli. Decides which more mask.* options
     there are."""
-    init: float = 2.0
-    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight."""
+    init: float | None = 2.0
+    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
+    drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
     penalty: float = 1e-4
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     bias: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import LayerError, OptionError
 from core.registry import nearest
@@ -17,13 +17,14 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
-def choose(model: nn.Module, batched: set[int], how: str) -> str:
+def choose(model: nn.Module, batched: set[int], how: str, k: int = 2) -> str:
     """Return "layers", "vmap" or "loop".
 
     Args:
         model: the network.
-        batched: the `id`s of those of its parameters that get a leading K axis.
+        batched: the `id`s of those of its parameters and buffers that get a leading K axis.
         how: one of `WAYS`.
+        k: K.
 
     Raises:
         OptionError: `how` is not one of `WAYS`.
@@ -35,14 +36,14 @@ def choose(model: nn.Module, batched: set[int], how: str) -> str:
         return how
     if how == "auto":
         foreign = any(_owned(module) and not isinstance(module, Batched) for module in model.modules())
-        how = "vmap" if foreign or next(_against_layers(model, batched), None) else "layers"
-    problem = next(_against_layers(model, batched) if how == "layers" else _against_vmap(model), None)
+        how = "vmap" if foreign or next(_against_layers(model, batched, k), None) else "layers"
+    problem = next(_against_layers(model, batched, k) if how == "layers" else _against_vmap(model), None)
     if problem:
         raise LayerError(problem)
     return how
 
 
-def _owned(module: nn.Module) -> list[nn.Parameter]:
+def _owned(module: nn.Module) -> list[Tensor]:
     return list(module.parameters(recurse=False))
 
 
@@ -52,9 +53,9 @@ def _title(name: str, module: nn.Module) -> str:
     return f"layer {name!r} ({home}{kind.__name__})" if name else f"the model itself ({home}{kind.__name__})"
 
 
-def _against_layers(model: nn.Module, batched: set[int]) -> Iterator[str]:
+def _against_layers(model: nn.Module, batched: set[int], k: int) -> Iterator[str]:
     for name, module in model.named_modules():
-        masked = any(id(parameter) in batched for parameter in _owned(module))
+        masked = any(id(tensor) in batched for tensor in (*_owned(module), *module.buffers(recurse=False)))
         if masked and not isinstance(module, Batched):
             yield (
                 f"{_title(name, module)} cannot take weights with a leading K axis; "
@@ -62,11 +63,12 @@ def _against_layers(model: nn.Module, batched: set[int]) -> Iterator[str]:
             )
         elif masked and module.why_not_batched():
             yield f"{_title(name, module)}: {module.why_not_batched()}"
-        elif isinstance(module, _BATCH_NORMS) and (module.training or module.running_mean is None):
-            yield (
-                f"{_title(name, module)} takes statistics over the whole batch, which mixes the K chunks; "
-                "use eval(), how='vmap' or how='loop'"
-            )
+        elif isinstance(module, _BATCH_NORMS) and k > 1 and id(module.running_mean) not in batched:
+            if module.training or module.running_mean is None:
+                yield (
+                    f"{_title(name, module)} takes statistics over the whole batch, which mixes the K chunks; "
+                    "use eval(), its twin from layers with running statistics [K, C], how='vmap' or how='loop'"
+                )
 
 
 def _against_vmap(model: nn.Module) -> Iterator[str]:

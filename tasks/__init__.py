@@ -12,5 +12,7 @@ TASKS = Registry(
         "addmul_ff": "tasks.addmul:AddMulFeedForward",
         "cnn_elcn": "tasks.cnn_elcn:CNNtoLCN",
         "edge_popup": "tasks.edge_popup:EdgePopupTask",
+        "supsup": "tasks.supsup:SupSup",
+        "supsup_nns": "tasks.supsup_nns:NNs",
     },
 )

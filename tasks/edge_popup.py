@@ -20,8 +20,8 @@ from masks.model import MaskedModel, Rows, freeze
 from masks.options import method_of
 from masks.rows import Given, Hard, Sample
 from masks.select import maskable
-from models.random_nets import random_net
 from tasks.images import images_of
+from tasks.random_nets import network_of
 from tasks.task import Task
 
 SUBNET = "subnet"
@@ -38,15 +38,10 @@ class EdgePopupTask(Task):
         super().__init__(options, run, mirrors)
         self.sets, self.epochs = images_of(options, self.device)
         x, y = self.sets["train"]
-        method = method_of(options.mask)
-        network = random_net(
-            options.model, tuple(x.shape[1:]), int(y.max()) + 1, stream(options.seed, "init"), options.init,
-            getattr(method, "keep", 1.0), options.scale, options.layer_sizes, options.width,
-        )  # fmt: skip
-        self.model = network.to(self.device)
+        self.model = network_of(options, x.shape[1:], int(y.max()) + 1, self.device)
         parameters = dict(self.model.named_parameters())
         mask = options.mask
-        self.masked = MaskedModel(self.model, method, maskable(parameters, mask.include, mask.exclude, mask.bias))
+        self.masked = MaskedModel(self.model, method_of(mask), maskable(parameters, mask.include, mask.exclude, mask.bias))
         self.epoch = 0
 
     def state_dict(self) -> dict[str, Any]:

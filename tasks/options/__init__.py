@@ -23,6 +23,8 @@ OPTIONS = Registry(
         "addmul_ff": "tasks.options.arithmetic:AddMulFeedForwardOptions",
         "cnn_elcn": "tasks.options.cnn_elcn:CNNtoLCNOptions",
         "edge_popup": "tasks.options.edge_popup:EdgePopupOptions",
+        "supsup": "tasks.options.supsup:SupSupOptions",
+        "supsup_nns": "tasks.options.supsup:NNsOptions",
     },
 )
 
@@ -61,8 +63,7 @@ def options_class(task: str, method: str | None = None) -> type:
     if declared is None:
         return cls
     default = declared().method
-    base = MaskOptions if issubclass(declared, MaskOptions) else MaskKind
-    mask = mask_options(method or default, base, default)
+    mask = mask_options(method or default, declared.__bases__[0], default)
     return make_dataclass(cls.__name__, [("mask", mask, dataclasses.field(default=mask()))], bases=(cls,), frozen=True)
 
 

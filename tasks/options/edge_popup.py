@@ -9,6 +9,7 @@ from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
 from masks.options import MaskKind, mask_options
 from tasks.options.images import EpochOptions, ImageOptions
+from tasks.options.random_nets import RandomNetOptions
 
 
 @dataclass(frozen=True)
@@ -42,31 +43,14 @@ class ScoreOptions(EpochOptions):
 
 
 @dataclass(frozen=True)
-class EdgePopupOptions(TaskOptions):
+class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """The best subnetwork of a network whose weights are random and stay so."""
 
     model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "conv4"
     """The network: fully connected, or pairs of 3x3 convolutions."""
-    layer_sizes: tuple[int, ...] = (300, 100)
-    """Widths of the hidden layers of fc."""
-    width: float = 1.0
-    """Factor of every width but that of the output."""
-    init: Literal[
-        "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
-        "standard",
-    ] = "signed_constant"
-    """How the weights are drawn."""
-    scale: Literal["none", "keep", "published"] = "none"
-    """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""
     trained: Literal["scores", "weights"] = "scores"
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
     data: ImageOptions = field(default_factory=ImageOptions)
     train: ScoreOptions = field(default_factory=ScoreOptions)
     mask: MaskKind = field(default_factory=mask_options("edge-popup", MaskKind, "edge-popup"))
     run: RunOptions = field(default_factory=RunOptions)
-
-    def __post_init__(self) -> None:
-        if self.width <= 0:
-            raise OptionError(f"width={self.width} is too small; it must be above 0")
-        if not all(size > 0 for size in self.layer_sizes):
-            raise OptionError(f"layer_sizes={','.join(map(str, self.layer_sizes))}: every width must be above 0")

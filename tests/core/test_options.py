@@ -28,7 +28,7 @@ def test_values(kind, given, expected):
     [
         ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
         ({"task": "tupel_ff"}, "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
-         "addmul_ff, cnn_elcn, edge_popup; did you mean 'tuple_ff'?"),
+         "addmul_ff, cnn_elcn, edge_popup, supsup, supsup_nns; did you mean 'tuple_ff'?"),
         ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
         ({"task": "tuple", "tuple.mode": "togetter"}, "tuple.mode=togetter is not one of together, only_one, "
          "same_output, same_input, same_io, only_one_io; did you mean 'together'?"),
@@ -115,6 +115,10 @@ def test_what_cannot_change_a_result_does_not_change_the_signature():
 @pytest.mark.parametrize("task", OPTIONS)
 @pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude", "edge-popup", "bernoulli"])
 def test_options_survive_flattening(task, method):
+    if task == "supsup_nns" and method != "threshold":
+        with pytest.raises(OptionError, match="which only threshold masks allow"):
+            resolve({"task": task, "mask.method": method})
+        return
     masked = any(name.startswith("mask.") for name in leaves(options_class(task, method)))
     options = resolve({"task": task, "seed": 5} | ({"mask.method": method} if masked else {}))
     assert build(options_class(task, method), flatten(options)) == options

@@ -1,0 +1,64 @@
+"""`torch.nn.BatchNorm1d` and `BatchNorm2d` whose parameters and statistics may carry a leading axis K."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.errors import BatchError
+from layers.batched import Batched, chunks, per_chunk, samples
+
+
+class _BatchNorm(Batched):
+    """y = (x - mean_k) / sqrt(var_k + eps) * gamma_k + beta_k for a row of chunk k, channel by channel.
+
+    Statistics [K, C] are per chunk: in training each chunk is normalised by its own and moves its own running ones
+    (those tensors are updated in place). Statistics [C] are shared: in training they are of the whole batch.
+    """
+
+    def reset_parameters(self, rng: torch.Generator | None = None) -> None:
+        """Set gamma to 1, beta to 0 and the statistics to their start; `rng` is there so that all layers are alike."""
+        super().reset_parameters()
+
+    def why_not_batched(self) -> str:
+        """Return what has no K-batched form."""
+        return "" if self.momentum is not None else "momentum=None averages over steps, which is not kept per mask"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise [B, C, ...]; with K weights or statistics axis 0 is cut into K chunks.
+
+        Raises:
+            BatchError: with K of them, B is no multiple of K or there is no axis of channels.
+        """
+        statistics = (self.running_mean, 1), (self.running_var, 1)
+        k = samples(self, (self.weight, 1), (self.bias, 1), *statistics)
+        if not k:
+            return super().forward(input)
+        if input.dim() < 2:
+            raise BatchError(f"{type(self).__name__} with K={k} needs an input [B, C, ...], not {list(input.shape)}")
+        if not samples(self, *statistics):
+            y = self._normal(input, self.running_mean, self.running_var)
+        else:
+            mean, var = (tensor.expand(k, -1).reshape(-1) for tensor, _ in statistics)  # views, updated in place
+            side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [B / K, K * C, ...]
+            y = self._normal(side_by_side, mean, var).unflatten(1, (k, -1)).transpose(0, 1).flatten(0, 1)
+        if self.weight is None:
+            return y
+        y, ones = chunks(y, k), (1,) * (input.dim() - 2)
+        gamma, beta = (
+            per_chunk(tensor.reshape(*tensor.shape, *ones), input.dim() - 1, y) for tensor in (self.weight, self.bias)
+        )
+        return torch.addcmul(beta, y, gamma).flatten(0, 1)
+
+    def _normal(self, x: Tensor, mean: Tensor | None, var: Tensor | None) -> Tensor:
+        own = self.training or mean is None
+        return F.batch_norm(x, mean, var, None, None, own, self.momentum, self.eps)
+
+
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
+    """`torch.nn.BatchNorm1d` on [B, C] or [B, C, L]."""
+
+
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
+    """`torch.nn.BatchNorm2d` on [B, C, H, W]."""

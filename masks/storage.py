@@ -1,0 +1,37 @@
+"""How many bytes a mask takes to keep: as a bit for each weight, as indices of those kept, or at best."""
+
+from __future__ import annotations
+
+import math
+
+from masks.algebra import Masks
+
+
+def bitmap_bytes(masks: Masks) -> int:
+    """Return the bytes of a bit for each weight, every tensor rounded up."""
+    return sum(-(-mask.numel() // 8) for mask in masks.values())
+
+
+def index_bytes(masks: Masks) -> int:
+    """Return the bytes of 16-bit indices: compressed sparse columns, one for each input.
+
+    A weight [O, I, ...] is a matrix of I columns; kept are the row of every kept weight and where each column begins.
+
+    Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 4.1 (16-bit integers).
+    """
+    columns = (mask.shape[1] if mask.dim() > 1 else 1 for mask in masks.values())
+    return 2 * masks.count() + 2 * sum(n + 1 for n in columns)
+
+
+def stored_bytes(masks: Masks) -> int:
+    """Return the bytes of the smaller of the two."""
+    return min(bitmap_bytes(masks), index_bytes(masks))
+
+
+def entropy_bytes(masks: Masks) -> float:
+    """Return the least that any code takes for masks of these densities: sum of n H(k) / 8."""
+    return sum(mask.numel() * _entropy(float(mask.float().mean())) / 8 for mask in masks.values())
+
+
+def _entropy(p: float) -> float:
+    return -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)

@@ -1,0 +1,133 @@
+"""What the tasks that learn many tasks in one network share: the tasks, the network, and how both are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from analysis.task_inference import Answer, binary, exhaustive, gradient, objective_of, one_shot
+from core.errors import OptionError
+from core.store import Run
+from core.trackers import Mirrors
+from data.standardised import standardised_images
+from data.task_sequence import TaskSequence
+from layers.evaluating import evaluating
+from masks.batching import forward
+from tasks.learners.learner import Learner
+from tasks.learners.masks import MaskLearner
+from tasks.random_nets import network_of
+from tasks.task import Task
+
+INFERENCES = {"one-shot": one_shot, "binary": binary, "gradient": gradient}
+
+
+class ManyTasks(Task):
+    """Base of supsup and supsup_nns.
+
+    Args:
+        options, run, mirrors: as of `Task`.
+        learner: (network, options, run) -> how tasks are learned.
+    """
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors, learner: Callable[..., Learner]):
+        super().__init__(options, run, mirrors)
+        data, tasks = options.data, options.tasks
+        sets = standardised_images(
+            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
+            data.hold_out, self.device,
+        )  # fmt: skip
+        self.tasks = TaskSequence(
+            sets, tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle, tasks.classes,
+            tasks.ordered,
+        )  # fmt: skip
+        outputs = self.tasks.classes if options.outputs is None else options.outputs
+        if outputs < self.tasks.classes:
+            raise OptionError(f"outputs={outputs} is fewer than the {self.tasks.classes} classes of a task")
+        self.superfluous = outputs - self.tasks.classes
+        if options.infer.strategy != "none" and options.infer.objective == "G" and not self.superfluous:
+            raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {self.tasks.classes}")
+        self.model = network_of(options, sets["train"][0].shape[1:], outputs, self.device).train()
+        self.learner = learner(self.model, options, run)
+
+    # training
+
+    def loss(self, tasks: Sequence[int], batch: tuple[Tensor, Tensor], seed: int) -> Tensor:
+        """Return the sum of the tasks' mean cross entropies; chunk i of the batch is of task i."""
+        x, y = batch
+        weights, statistics = self.learner.weights(tasks, seed), self.learner.normalisation(tasks)
+        logits = forward(self.model, weights | statistics, len(tasks), x)
+        self.learner.keep_normalisation(tasks, statistics)
+        parts = zip(logits.chunk(len(tasks)), y.chunk(len(tasks)), strict=True)
+        loss = sum(cross_entropy(part, target) for part, target in parts)
+        if isinstance(self.learner, MaskLearner) and self.options.mask.penalty:
+            loss = loss + self.options.mask.penalty * len(tasks) / len(y) * self.learner.penalty(tasks)
+        return loss
+
+    # testing
+
+    def logits(self, network: Mapping[str, Tensor], x: Tensor) -> Tensor:
+        """Return the outputs of the network with these weights, in evaluation mode."""
+        with evaluating(self.model):
+            parts = x.split(self.options.train.eval_batch_size)
+            return torch.cat([forward(self.model, network, None, part) for part in parts])
+
+    def accuracy(self, task: int, part: str) -> float:
+        """Return the fraction of a set that is answered right when the task is told."""
+        x, y = self.tasks.examples(task, part)
+        return (self.logits(self.learner.network(task), x).argmax(-1) == y).double().mean().item()
+
+    def infer(self, x: Tensor) -> Answer:
+        """Return which of the learned tasks the images x [N, C, H, W] are of."""
+        chosen, learner = self.options.infer, self.learner
+        assert isinstance(learner, MaskLearner)
+        if chosen.strategy == "exhaustive":
+            return exhaustive(learner.masked, learner.bits, x)
+        objective = objective_of(chosen.objective, self.tasks.classes)
+        return INFERENCES[chosen.strategy](learner.masked, learner.bits, x, objective)
+
+    def tested(self, task: int, right: Callable[[int], bool]) -> dict[str, float]:
+        """Return what the tests of a task come to, each a fraction of its images or batches.
+
+        Args:
+            task: whose images.
+            right: whether the network found for a batch is one of this task.
+
+        Returns:
+            "gg" accuracy when the task is told; "gns" when it is inferred for each batch; "gnu" the same where a wrong
+            network makes the whole batch wrong; "inferred" fraction of batches with a right one; "margin" the mean
+            difference of the second score to the first.
+
+        Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, table 1 and its code.
+        """
+        x, y = self.tasks.examples(task, "test")
+        chosen = self.options.infer
+        if chosen.strategy == "none":
+            return {"gg": self.accuracy(task, "test")}
+        batches = list(zip(x.split(chosen.batch_size), y.split(chosen.batch_size), strict=True))[: chosen.batches]
+        told = [self._right(task, *batch) for batch in batches]
+        answers = [self.infer(images[: chosen.images]) for images, _ in batches]
+        found = [
+            hits if answer.task == task else self._right(answer.task, *batch)
+            for hits, answer, batch in zip(told, answers, batches, strict=True)
+        ]
+        good = [right(answer.task) for answer in answers]
+        total = sum(len(labels) for _, labels in batches)
+        return {
+            "gg": self.accuracy(task, "test"), "gns": sum(found) / total,
+            "gnu": sum(hits for hits, ok in zip(found, good, strict=True) if ok) / total,
+            "inferred": sum(good) / len(good), "margin": float(np.mean([answer.margin for answer in answers])),
+        }  # fmt: skip
+
+    def _right(self, task: int, x: Tensor, y: Tensor) -> int:
+        return int((self.logits(self.learner.network(task), x).argmax(-1) == y).sum())
+
+    def all_tested(self, tasks: Sequence[int], right: Callable[[int, int], bool]) -> dict[str, list[float]]:
+        """Return what `tested` says of each task; right(task, network) is whether a network is one of the task."""
+        each = [self.tested(task, partial(right, task)) for task in tasks]
+        return {name: [one[name] for one in each] for name in each[0]}

@@ -1,0 +1,33 @@
+"""Options of the networks whose weights are random: which, how wide, and how their weights are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from core.errors import OptionError
+
+
+@dataclass(frozen=True)
+class RandomNetOptions:
+    """A network with random weights."""
+
+    model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "fc"
+    """The network: fully connected, or pairs of 3x3 convolutions."""
+    layer_sizes: tuple[int, ...] = (300, 100)
+    """Widths of the hidden layers of fc."""
+    width: float = 1.0
+    """Factor of every width but that of the output."""
+    init: Literal[
+        "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
+        "standard",
+    ] = "signed_constant"
+    """How the weights are drawn."""
+    scale: Literal["none", "keep", "published"] = "none"
+    """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""
+
+    def __post_init__(self) -> None:
+        if self.width <= 0:
+            raise OptionError(f"width={self.width} is too small; it must be above 0")
+        if not all(size > 0 for size in self.layer_sizes):
+            raise OptionError(f"layer_sizes={','.join(map(str, self.layer_sizes))}: every width must be above 0")

@@ -1,0 +1,30 @@
+"""The network with random weights that a task's options ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from core.rng import stream
+from masks.options import method_of
+from models.random_nets import random_net
+
+
+def network_of(options: Any, image: Sequence[int], outputs: int, device: torch.device) -> nn.Module:
+    """Return the network of a task's options (tasks.options.random_nets.RandomNetOptions, `mask` and `seed`).
+
+    Args:
+        options: of the task.
+        image: (C, H, W).
+        outputs: width of the last layer.
+        device: where it lies.
+    """
+    keep = getattr(method_of(options.mask), "keep", 1.0)
+    network = random_net(
+        options.model, image, outputs, stream(options.seed, "init"), options.init, keep, options.scale,
+        options.layer_sizes, options.width,
+    )  # fmt: skip
+    return network.to(device)
