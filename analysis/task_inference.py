@@ -106,6 +106,17 @@ def one_shot(masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective) 
     return _ranked(derivatives(masked, bits, x, objective))
 
 
+def familiarity(slopes: Tensor) -> float:
+    """Return k * max softmax(-slopes): 1 where no task stands out, k where one is alone.
+
+    Args:
+        slopes: derivatives of the objective by alpha, [k].
+
+    Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.4: below 1 + 1/8 the task is new.
+    """
+    return len(slopes) * float((-slopes).softmax(0).max())
+
+
 def binary(masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective) -> Answer:
     """Halve the tasks until one is left: those whose derivative is above the median go.
 

@@ -33,6 +33,7 @@ class TaskSequence:
         angle: degrees, of rotated.
         classes: per task, of split.
         ordered: split the classes in their order.
+        relabel: label the classes of a task from 0; otherwise as in `sets`.
 
     Raises:
         OptionError: an unknown kind; more classes asked for than there are.
@@ -42,7 +43,7 @@ class TaskSequence:
 
     def __init__(
         self, sets: dict[str, tuple[Tensor, Tensor]], kind: str, count: int, batch_size: int, seed: int,
-        angle: float = 10.0, classes: int = 2, ordered: bool = False,
+        angle: float = 10.0, classes: int = 2, ordered: bool = False, relabel: bool = True,
     ):  # fmt: skip
         if kind not in KINDS:
             raise OptionError(f"unknown kind of tasks {kind!r}; allowed: {', '.join(KINDS)}{nearest(kind, KINDS)}")
@@ -58,7 +59,8 @@ class TaskSequence:
                 )
             every = torch.randperm(self.classes, generator=stream(seed, "split"))
             self._classes = (torch.arange(self.classes) if ordered else every)[: count * classes].view(count, classes)
-            self.classes = classes
+            self._relabel = relabel
+            self.classes = classes if relabel else self.classes
         self._epochs = lru_cache(IN_USE)(self._draw)
 
     def batch(self, task: int, step: int) -> tuple[Tensor, Tensor]:
@@ -71,9 +73,9 @@ class TaskSequence:
         x, y = self._chosen(task, *self.sets[part])
         return self._seen(task, x), y
 
-    def labels(self, task: int) -> list[int]:
-        """Return the classes of a task by their labels in the images' set."""
-        return self._classes[task].tolist() if self.kind == "split" else list(range(self.classes))
+    def epoch(self, task: int) -> int:
+        """Return the number of batches in which every training image of a task has been seen."""
+        return self._epochs(task).steps
 
     def _draw(self, task: int) -> Epochs:
         x, y = self._chosen(task, *self.sets["train"])
@@ -84,7 +86,7 @@ class TaskSequence:
             return x, y
         classes = self._classes[task].to(y.device)
         found, label = (y.unsqueeze(1) == classes).max(1)
-        return x[found], label[found]
+        return x[found], (label if self._relabel else y)[found]
 
     def _seen(self, task: int, x: Tensor) -> Tensor:
         if self.kind == "permuted":

@@ -14,5 +14,6 @@ TASKS = Registry(
         "edge_popup": "tasks.edge_popup:EdgePopupTask",
         "supsup": "tasks.supsup:SupSup",
         "supsup_nns": "tasks.supsup_nns:NNs",
+        "hopsupsup": "tasks.hopsupsup:HopSupSup",
     },
 )

@@ -15,13 +15,12 @@ from analysis.task_inference import Answer, binary, exhaustive, gradient, object
 from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
-from data.standardised import standardised_images
-from data.task_sequence import TaskSequence
 from layers.evaluating import evaluating
 from masks.batching import forward
 from tasks.learners.learner import Learner
 from tasks.learners.masks import MaskLearner
 from tasks.random_nets import network_of
+from tasks.sequences import sequence_of
 from tasks.task import Task
 
 INFERENCES = {"one-shot": one_shot, "binary": binary, "gradient": gradient}
@@ -37,22 +36,14 @@ class ManyTasks(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors, learner: Callable[..., Learner]):
         super().__init__(options, run, mirrors)
-        data, tasks = options.data, options.tasks
-        sets = standardised_images(
-            data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
-            data.hold_out, self.device,
-        )  # fmt: skip
-        self.tasks = TaskSequence(
-            sets, tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle, tasks.classes,
-            tasks.ordered,
-        )  # fmt: skip
+        self.tasks, image = sequence_of(options, self.device)
         outputs = self.tasks.classes if options.outputs is None else options.outputs
         if outputs < self.tasks.classes:
             raise OptionError(f"outputs={outputs} is fewer than the {self.tasks.classes} classes of a task")
         self.superfluous = outputs - self.tasks.classes
         if options.infer.strategy != "none" and options.infer.objective == "G" and not self.superfluous:
             raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {self.tasks.classes}")
-        self.model = network_of(options, sets["train"][0].shape[1:], outputs, self.device).train()
+        self.model = network_of(options, image, outputs, self.device).train()
         self.learner = learner(self.model, options, run)
 
     # training
@@ -77,10 +68,11 @@ class ManyTasks(Task):
             parts = x.split(self.options.train.eval_batch_size)
             return torch.cat([forward(self.model, network, None, part) for part in parts])
 
-    def accuracy(self, task: int, part: str) -> float:
-        """Return the fraction of a set that is answered right when the task is told."""
+    def accuracy(self, task: int, part: str, own: int | None = None) -> float:
+        """Return the fraction of a set of a task that the network `own` (None: that of its number) answers right."""
         x, y = self.tasks.examples(task, part)
-        return (self.logits(self.learner.network(task), x).argmax(-1) == y).double().mean().item()
+        network = self.learner.network(task if own is None else own)
+        return (self.logits(network, x).argmax(-1) == y).double().mean().item()
 
     def infer(self, x: Tensor) -> Answer:
         """Return which of the learned tasks the images x [N, C, H, W] are of."""
@@ -91,11 +83,12 @@ class ManyTasks(Task):
         objective = objective_of(chosen.objective, self.tasks.classes)
         return INFERENCES[chosen.strategy](learner.masked, learner.bits, x, objective)
 
-    def tested(self, task: int, right: Callable[[int], bool]) -> dict[str, float]:
+    def tested(self, task: int, own: int | None, right: Callable[[int], bool]) -> dict[str, float]:
         """Return what the tests of a task come to, each a fraction of its images or batches.
 
         Args:
             task: whose images.
+            own: number of the network that the task is told to use; None: it has none, and gets nothing right.
             right: whether the network found for a batch is one of this task.
 
         Returns:
@@ -107,19 +100,21 @@ class ManyTasks(Task):
         """
         x, y = self.tasks.examples(task, "test")
         chosen = self.options.infer
+        told = None if own is None else self.logits(self.learner.network(own), x).argmax(-1) == y
+        gg = 0.0 if told is None else told.double().mean().item()
         if chosen.strategy == "none":
-            return {"gg": self.accuracy(task, "test")}
+            return {"gg": gg}
         batches = list(zip(x.split(chosen.batch_size), y.split(chosen.batch_size), strict=True))[: chosen.batches]
-        told = [self._right(task, *batch) for batch in batches]
         answers = [self.infer(images[: chosen.images]) for images, _ in batches]
         found = [
-            hits if answer.task == task else self._right(answer.task, *batch)
-            for hits, answer, batch in zip(told, answers, batches, strict=True)
+            int(told[i * chosen.batch_size :][: len(batch[1])].sum()) if answer.task == own
+            else self._right(answer.task, *batch)
+            for i, (answer, batch) in enumerate(zip(answers, batches, strict=True))
         ]
         good = [right(answer.task) for answer in answers]
         total = sum(len(labels) for _, labels in batches)
         return {
-            "gg": self.accuracy(task, "test"), "gns": sum(found) / total,
+            "gg": gg, "gns": sum(found) / total,
             "gnu": sum(hits for hits, ok in zip(found, good, strict=True) if ok) / total,
             "inferred": sum(good) / len(good), "margin": float(np.mean([answer.margin for answer in answers])),
         }  # fmt: skip
@@ -127,7 +122,12 @@ class ManyTasks(Task):
     def _right(self, task: int, x: Tensor, y: Tensor) -> int:
         return int((self.logits(self.learner.network(task), x).argmax(-1) == y).sum())
 
-    def all_tested(self, tasks: Sequence[int], right: Callable[[int, int], bool]) -> dict[str, list[float]]:
-        """Return what `tested` says of each task; right(task, network) is whether a network is one of the task."""
-        each = [self.tested(task, partial(right, task)) for task in tasks]
+    def all_tested(self, own: Sequence[int | None], right: Callable[[int, int], bool]) -> dict[str, list[float]]:
+        """Return what `tested` says of each task.
+
+        Args:
+            own: of each task, the number of its network.
+            right: (task, number of a network) -> whether the network is one of the task.
+        """
+        each = [self.tested(task, number, partial(right, task)) for task, number in enumerate(own)]
         return {name: [one[name] for one in each] for name in each[0]}

@@ -18,6 +18,8 @@ from masks.select import maskable
 from masks.storage import stored_bytes
 from tasks.learners.learner import Learner
 
+TINY = 1e-9  # a score of exactly 0 has no sign
+
 
 class MaskLearner(Learner):
     """Scores live while their task is trained; then its mask is written to masks/task_<t>.npz and kept as bits.
@@ -70,13 +72,34 @@ class MaskLearner(Learner):
 
     def settle(self, task: int) -> None:
         """Keep the mask of a task, in its file and as bits, and drop its scores."""
+        self.store(task)
+        self.masked.forget(str(task))
+
+    def store(self, task: int) -> None:
+        """Keep the mask of a task as it is now, in its file and as bits; its scores live on."""
         masks = self.masked.masks(str(task))
         masks.save(self._file(task), self.network_name)
         if task < len(self.bits):
             self.bits.replace(task, masks)
         else:
             self.bits.add(masks)
+
+    def recall(self, task: int) -> None:
+        """Take up a settled task again: its first scores, with the signs that its mask says.
+
+        Only for threshold masks at 0, whose scores then have just this mask.
+        """
+        masks = self.bits.masks(task)
+        with torch.no_grad():
+            for name, scores in self.own(task).items():
+                scores.copy_(scores.abs().clamp_min(TINY) * (2 * masks[name].to(scores.dtype) - 1))
+
+    def first_mask(self, task: int) -> Masks:
+        """Return the mask that a task would begin with."""
+        self.masked.learn(str(task), self.options.mask.init, self.options.seed)
+        masks = self.masked.masks(str(task))
         self.masked.forget(str(task))
+        return masks
 
     @property
     def network_name(self) -> str:

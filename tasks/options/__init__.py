@@ -25,6 +25,7 @@ OPTIONS = Registry(
         "edge_popup": "tasks.options.edge_popup:EdgePopupOptions",
         "supsup": "tasks.options.supsup:SupSupOptions",
         "supsup_nns": "tasks.options.supsup:NNsOptions",
+        "hopsupsup": "tasks.options.hopsupsup:HopSupSupOptions",
     },
 )
 

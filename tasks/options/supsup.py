@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, TrainOptions, require
@@ -26,6 +26,8 @@ class SequenceOptions:
     """Classes per task, of split."""
     ordered: bool = False
     """Split the classes in their order, and not by a permutation that the seed draws."""
+    relabel: bool = True
+    """Label the classes of a task from 0; false: as they are labelled in the images' set."""
 
     def __post_init__(self) -> None:
         require(self, "tasks.", count=1, classes=2)
@@ -152,6 +154,9 @@ class SupSupOptions(ManyTasksOptions):
 class NNsOptions(ManyTasksOptions):
     """A stream of tasks whose borders nobody tells: a new mask is begun when none of the known ones fits."""
 
+    train_weights_for: ClassVar[int] = 0  # what supsup lets one choose
+    transfer: ClassVar[str] = "none"
+
     outputs: int | None = 100
     """Outputs of the network; those beyond the classes are superfluous, and tell tasks apart. none: the classes."""
     check_every: int = 100
@@ -168,6 +173,6 @@ class NNsOptions(ManyTasksOptions):
         require(self, "", check_every=1, threshold=0, references=2, budget=1)
         if self.train.steps % self.check_every:
             raise OptionError(f"train.steps={self.train.steps} is no multiple of check_every={self.check_every}")
-        if self.mask.method != "threshold":
+        if self.mask.method != "threshold" or getattr(self.mask, "threshold", 0) != 0:
             raise OptionError(f"mask.method={self.mask.method}: a mask that the stream comes back to is taken up again "
-                              "from its bits, which only threshold masks allow")  # fmt: skip
+                              "from its bits, which only threshold masks allow, at mask.threshold=0")  # fmt: skip
