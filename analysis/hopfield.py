@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 
-
 class Hopfield:
     """The energy -z^T Psi z / 2 whose minima are the masks stored, and the running mean of them.
 

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.rng import stream
+from core.rng import key, stream
+from data.augment import cropped_and_flipped
+from data.image_folder import FolderImages
 
 ORDERS_KEPT = 64  # orders that are in use at the same time, of branches in different epochs
 
@@ -18,10 +20,11 @@ class Epochs:
     """The batches of every epoch, each a function of the seed, the epoch and its place in it.
 
     Args:
-        x, y: the examples [N, ...] and their labels [N], on one device.
+        x, y: the examples [N, ...], or images in files, and their labels [N].
         batch_size: the last batch of an epoch may be smaller.
         seed: of the orders.
         shuffle: a new order every epoch; otherwise the order of the examples.
+        augment: crop and flip every image at random, see `data.augment`; x is [N, C, H, W].
         endless: batches run on over the ends of epochs, so that all have the same size.
 
     Attributes:
@@ -29,10 +32,12 @@ class Epochs:
     """
 
     def __init__(
-        self, x: Tensor, y: Tensor, batch_size: int, seed: int, shuffle: bool = True, endless: bool = False
+        self, x: Tensor | FolderImages, y: Tensor, batch_size: int, seed: int, shuffle: bool = True, endless: bool = False,
+        augment: bool = False,
     ):  # fmt: skip
         self.x, self.y, self.batch_size, self.seed, self.shuffle = x, y, batch_size, seed, shuffle
-        self.endless = endless
+        self.endless, self.augment = endless, augment
+        self._black = x.amin((0, 2, 3)).view(-1, 1, 1) if augment and isinstance(x, Tensor) else None
         self.steps = -(-len(y) // batch_size)
         self._order = lru_cache(ORDERS_KEPT)(self._draw)
 
@@ -44,7 +49,17 @@ class Epochs:
             offsets: a batch for each: that of the step as if so many epochs had gone before.
         """
         index = torch.cat([self._index(step, offset) for offset in offsets])
-        return self.x[index], self.y[index]
+        if not self.augment:
+            return self.x[index], self.y[index]
+        parts = zip(index.chunk(len(offsets)), offsets, strict=True)
+        return torch.cat([self._augmented(part, step + offset * self.steps) for part, offset in parts]), self.y[index]
+
+    def _augmented(self, index: Tensor, step: int) -> Tensor:
+        if isinstance(self.x, FolderImages):
+            found = self.x.augmented(index, key(self.seed, "augment", step))
+            self.x.ahead(self._index(step + 1, 0), key(self.seed, "augment", step + 1))
+            return found
+        return cropped_and_flipped(self.x[index], self._black, stream(self.seed, "augment", step))
 
     def _index(self, step: int, offset: int) -> Tensor:
         if not self.endless:

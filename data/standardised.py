@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.errors import OptionError
 from core.rng import stream
+from data.image_folder import folder_images
 from data.images import Images, load_images, normalise
 from data.shifted import shifted
 
@@ -21,7 +22,7 @@ def standardised_images(
     """Return images with mean 0 and standard deviation 1 over the training set, channel by channel, and their labels.
 
     Args:
-        name, cache, file: as of `data.images.load_images`.
+        name, cache, file: as of `data.images.load_images`; imagenet: read from <cache>/imagenet, batch by batch.
         canvas: paste each image at a random place of a canvas of this side; the same place in every run.
         noise: standard deviation of the Gaussian noise on the canvas, where white is 1.
         train_size, test_size: only so many, the first ones; None: all.
@@ -34,6 +35,10 @@ def standardised_images(
     Raises:
         OptionError: as `load_images`; a canvas smaller than the images; a test label that training does not have.
     """
+    if name == "imagenet" and file is None:
+        if canvas is not None:
+            raise OptionError(f"data.canvas={canvas} is for images that fit in memory; data.name={name}")
+        return folder_images(Path(cache) / name, hold_out, train_size, test_size, device)
     sets = load_images(name, cache, file)
     valid = sets.pop("valid")
     if hold_out:

@@ -34,6 +34,7 @@ class TaskSequence:
         classes: per task, of split.
         ordered: split the classes in their order.
         relabel: label the classes of a task from 0; otherwise as in `sets`.
+        augment: crop and flip training images at random, before anything else.
 
     Raises:
         OptionError: an unknown kind; more classes asked for than there are.
@@ -43,15 +44,18 @@ class TaskSequence:
 
     def __init__(
         self, sets: dict[str, tuple[Tensor, Tensor]], kind: str, count: int, batch_size: int, seed: int,
-        angle: float = 10.0, classes: int = 2, ordered: bool = False, relabel: bool = True,
+        angle: float = 10.0, classes: int = 2, ordered: bool = False, relabel: bool = True, augment: bool = False,
     ):  # fmt: skip
         if kind not in KINDS:
             raise OptionError(f"unknown kind of tasks {kind!r}; allowed: {', '.join(KINDS)}{nearest(kind, KINDS)}")
         self.sets, self.kind, self.count, self.batch_size, self.seed = sets, kind, count, batch_size, seed
-        self.angle, self.parts = angle, tuple(sets)
+        self.angle, self.parts, self.augment = angle, tuple(sets), augment
         x, y = sets["train"]
         self.classes = int(y.max()) + 1
-        self._black = x.amin((0, 2, 3)).tolist()
+        if isinstance(x, Tensor):
+            self._black = x.amin((0, 2, 3)).tolist()
+        elif kind != "split":
+            raise OptionError(f"tasks.kind={kind} needs images that fit in memory; allowed here: split")
         if kind == "split":
             if count * classes > self.classes:
                 raise OptionError(
@@ -79,14 +83,14 @@ class TaskSequence:
 
     def _draw(self, task: int) -> Epochs:
         x, y = self._chosen(task, *self.sets["train"])
-        return Epochs(x, y, self.batch_size, key(self.seed, "task", task), endless=True)
+        return Epochs(x, y, self.batch_size, key(self.seed, "task", task), endless=True, augment=self.augment)
 
     def _chosen(self, task: int, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if self.kind != "split":
             return x, y
         classes = self._classes[task].to(y.device)
         found, label = (y.unsqueeze(1) == classes).max(1)
-        return x[found], (label if self._relabel else y)[found]
+        return x[found] if isinstance(x, Tensor) else x.subset(found), (label if self._relabel else y)[found]
 
     def _seen(self, task: int, x: Tensor) -> Tensor:
         if self.kind == "permuted":

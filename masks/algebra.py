@@ -16,8 +16,7 @@ from core.errors import MaskError
 from core.files import write_atomic
 from core.registry import nearest
 
-
-NETWORK = "|network"  # no parameter can be called so
+NETWORK, STATISTICS = "|network", "|statistics|"  # no parameter can be called so
 
 
 def fingerprint(weights: Mapping[str, Tensor]) -> str:
@@ -27,6 +26,13 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
         digest.update(f"{name}{tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def read_statistics(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """Return the statistics of batch normalisation that lie beside the masks in a file that `Masks.load` can read."""
+    with np.load(path, allow_pickle=False) as file:
+        names = [name for name in file.files if name.startswith(STATISTICS)]
+        return {name.removeprefix(STATISTICS): torch.from_numpy(file[name]).to(device) for name in names}
 
 
 class Masks(Mapping[str, Tensor]):
@@ -144,15 +150,17 @@ class Masks(Mapping[str, Tensor]):
                 masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape)).to(device)
         return cls(masks)
 
-    def save(self, path: Path, network: str = "") -> None:
+    def save(self, path: Path, network: str = "", statistics: Mapping[str, Tensor] | None = None) -> None:
         """Write an .npz of packed bits, atomically: an eighth of a byte per weight.
 
         Args:
             path: where.
             network: fingerprint of the weights that these masks are for (`fingerprint`), if `load` is to check it.
+            statistics: of batch normalisation under these masks, by buffer name; `read_statistics` returns them.
         """
         buffer = io.BytesIO()
         arrays = {name: tensor.numpy() for name, tensor in self.packed().items()}
+        arrays |= {STATISTICS + name: tensor.cpu().numpy() for name, tensor in (statistics or {}).items()}
         np.savez_compressed(buffer, **arrays, **({NETWORK: np.array(network)} if network else {}))
         write_atomic(path, buffer.getvalue())
 
@@ -171,7 +179,7 @@ class Masks(Mapping[str, Tensor]):
         try:
             with np.load(path, allow_pickle=False) as file:
                 written = str(file[NETWORK]) if NETWORK in file.files else ""
-                arrays = {name: torch.from_numpy(file[name]) for name in file.files if name != NETWORK}
+                arrays = {name: torch.from_numpy(file[name]) for name in file.files if not name.startswith("|")}
                 if network and written and written != network:
                     raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
                 return cls.unpacked(arrays, device)

@@ -28,7 +28,7 @@ def load_weights(path: str | Path, network: nn.Module) -> None:
         CheckpointError: there is no such file, it cannot be read, or it holds the weights of another network.
     """
     path = Path(path)
-    found, own = _by_layer(_read(path)), _by_layer(dict(network.named_parameters()))
+    found, own = _by_layer(read_tensors(path)), _by_layer(dict(network.named_parameters()))
     modules = dict(network.named_modules())
     if len(found) != len(own):
         raise CheckpointError(f"{path} is of another network: it has {len(found)} layers with weights, not {len(own)}")
@@ -48,7 +48,12 @@ def load_weights(path: str | Path, network: nn.Module) -> None:
             parameter.copy_(tensor)
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_tensors(path: Path) -> Mapping[str, Tensor]:
+    """Return the tensors of an .npz, or of what torch.save wrote: a state_dict alone, as "weights" or as "state_dict".
+
+    Raises:
+        CheckpointError: there is no such file, it cannot be read, or it holds no tensors by name.
+    """
     if not path.is_file():
         raise CheckpointError(f"there is no file {str(path)!r} with weights; a run's are in tensors/*.npz")
     try:
@@ -58,11 +63,13 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             with np.load(path, allow_pickle=False) as file:
                 return {name: torch.from_numpy(file[name]) for name in file.files}
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+    except pickle.UnpicklingError:  # torch would recommend to unpickle it
+        raise CheckpointError(f"{path} is no file of torch.save, or it holds more than tensors and numbers") from None
+    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    weights = found.get("weights", found) if isinstance(found, dict) else found
+    weights = found.get("weights", found.get("state_dict", found)) if isinstance(found, dict) else found
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"{path} holds no weights by name; expected a state_dict, alone or as 'weights'")
+        raise CheckpointError(f"{path} holds no weights by name; expected a state_dict, alone, as 'weights' or as 'state_dict'")
     return weights
 
 

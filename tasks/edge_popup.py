@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,13 +17,14 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from data.epochs import log_spaced
-from layers.evaluating import evaluating
+from layers.evaluating import evaluating, own_statistics, statistics_of
+from masks.algebra import Masks, fingerprint
 from masks.model import MaskedModel, Rows, freeze
 from masks.options import method_of
 from masks.rows import Given, Hard, Sample
-from masks.select import maskable
 from tasks.images import images_of
-from tasks.random_nets import network_of
+from tasks.published_subnetwork import load_subnetwork
+from tasks.random_nets import masked_names, network_of
 from tasks.task import Task
 
 SUBNET = "subnet"
@@ -39,10 +42,11 @@ class EdgePopupTask(Task):
         self.sets, self.epochs = images_of(options, self.device)
         x, y = self.sets["train"]
         self.model = network_of(options, x.shape[1:], int(y.max()) + 1, self.device)
-        parameters = dict(self.model.named_parameters())
-        mask = options.mask
-        self.masked = MaskedModel(self.model, method_of(mask), maskable(parameters, mask.include, mask.exclude, mask.bias))
+        self.masked = MaskedModel(self.model, method_of(options.mask), masked_names(self.model, options.mask))
         self.epoch = 0
+        self.given: Masks | None = None
+        if options.evaluate is not None:
+            self.given = load_subnetwork(options.evaluate, self.masked, getattr(options.mask, "keep", 1.0))
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights and scores."""
@@ -53,15 +57,15 @@ class EdgePopupTask(Task):
         self.masked.load_state_dict(state)
 
     def stages(self) -> Iterator[Stage]:
-        """Yield the one stage, `scores` or `weights`."""
+        """Yield the one stage, `scores` or `weights`; it has no steps where a given subnetwork is measured."""
         train, per_epoch = self.options.train, self.epochs.steps
         scores = self.options.trained == "scores"
         if scores:
-            freeze(self.model)
+            freeze(self.model).train()  # statistics of batch normalisation go on
         yield Stage(
             name=self.options.trained,
             data=self.batch,
-            steps=train.epochs * per_epoch,
+            steps=train.epochs * per_epoch if self.given is None else 0,
             train=self.begin,
             rows=lambda seed: Sample(SUBNET, 1, seed) if scores else None,
             loss=self.loss,
@@ -78,6 +82,8 @@ class EdgePopupTask(Task):
     def begin(self) -> Mapping[str, Tensor]:
         """Return what is trained."""
         self.epoch = 0
+        if self.given is not None:
+            return {"nothing": torch.zeros(1)}
         if self.options.trained == "weights":
             return dict(self.model.named_parameters())
         return self.masked.learn(SUBNET, self.options.mask.init, self.options.seed)
@@ -98,13 +104,21 @@ class EdgePopupTask(Task):
     @property
     def hard(self) -> Rows | None:
         """The rows that are measured: the deterministic mask, or the whole network where weights are trained."""
+        if self.given is not None:
+            return Given(self.given)
         return Hard(SUBNET) if self.options.trained == "scores" else None
+
+    @property
+    def masks(self) -> Masks:
+        """The subnetwork as it is now."""
+        return self.masked.masks(SUBNET) if self.given is None else self.given
 
     def score(self, rows: Rows | None, part: str) -> dict[str, float]:
         """Return <part>/loss and <part>/accuracy."""
         x, y = self.sets[part]
         with evaluating(self.model):
-            logits = torch.cat([self.masked(images, rows) for images in x.split(self.options.train.eval_batch_size)])
+            size = self.options.train.eval_batch_size
+            logits = torch.cat([self.masked(x[i : i + size], rows) for i in range(0, len(y), size)])
         loss = cross_entropy(logits, y, reduction="none").double().mean().item()
         return {f"{part}/loss": loss, f"{part}/accuracy": (logits.argmax(-1) == y).double().mean().item()}
 
@@ -114,11 +128,14 @@ class EdgePopupTask(Task):
         for part in self.sets.keys() - {"test"}:
             numbers |= self.score(self.hard, part)
         if self.hard is not None:
-            numbers["kept"] = self.masked.masks(SUBNET).density()
+            numbers["kept"] = self.masks.density()
         return dict(sorted(numbers.items()))
 
     def finish(self) -> dict[str, float]:
-        """Measure every set at the end, and beside the subnetwork one of random masks and the whole random network."""
+        """Measure every set at the end, and beside the subnetwork one of random masks and the whole random network.
+
+        Batch normalisation takes new statistics for those two, of the training images.
+        """
         sets = [part for part in ("valid", "test") if part in self.sets]
         rows: dict[str, Rows | None] = {"final": self.hard}
         numbers: dict[str, float] = {}
@@ -126,16 +143,23 @@ class EdgePopupTask(Task):
             if self.options.run.save_tensors:
                 self.run.write_tensors("weights", self.model.state_dict())
         else:
-            if self.options.run.save_tensors:
+            if self.options.run.save_tensors and self.given is None:
                 self.run.write_tensors("scores", self.masked.scores(SUBNET))
-            masks = self.masked.masks(SUBNET)
-            masks.save(self.run.path("masks", f"{SUBNET}.npz"))
+            masks = self.masks
+            path = self.run.path("masks", f"{SUBNET}.npz")
+            masks.save(path, fingerprint(self.masked.weights), statistics_of(self.model))
             random = masks.random(stream(self.options.seed, "control", SUBNET))
             rows |= {"random": Given(random), "whole": None}
             for name, mask in masks.items():
                 numbers |= {f"kept/{name}": float(mask.sum()), f"size/{name}": float(mask.numel())}
             numbers |= {"kept/total": float(masks.count()), "size/total": float(masks.size())}
         for name, chosen in rows.items():
-            for part in sets:
-                numbers |= {f"{name}/{key}": value for key, value in self.score(chosen, part).items()}
+            with nullcontext() if name == "final" else own_statistics(self.model, partial(self.run_through, chosen)):
+                for part in sets:
+                    numbers |= {f"{name}/{key}": value for key, value in self.score(chosen, part).items()}
         return numbers
+
+    def run_through(self, rows: Rows | None) -> None:
+        """Run the network on an epoch of training batches."""
+        for step in range(self.epochs.steps):
+            self.masked(self.epochs.batch(step)[0], rows)

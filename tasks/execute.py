@@ -13,6 +13,7 @@ from core import exit as code
 from core.errors import SieveError
 from core.fit import Stopped, fit
 from core.memory import keep_freed_memory
+from core.results import append_result
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors
@@ -32,6 +33,7 @@ def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
         task = TASKS[options.task](options, run, mirrors)
         fit(task, run, options.seed, options.run, mirrors, signals)
         run.write_status("done")
+        append_result(run)
         log.info("done: %s", run.folder)
         return code.DONE
     except (Stopped, KeyboardInterrupt) as signal:

@@ -1,4 +1,4 @@
-"""HopSupSup: the masks of all tasks in a Hopfield network of fixed size, found again by descent on unlabelled images."""
+"""HopSupSup: the masks of all tasks in a Hopfield network, found again by descent on unlabelled images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from core.trackers import Mirrors
 from layers import BatchNorm1d
 from layers.evaluating import evaluating
 from masks.algebra import Masks, fingerprint
-from masks.batching import forward
 from masks.model import MaskedModel, freeze
 from masks.options import method_of
 from masks.rows import Hard, Sample
@@ -120,7 +119,8 @@ class HopSupSup(Task):
         self.run.write_arrays("tasks", **{name: torch.tensor(values).numpy() for name, values in found.items()})
         numbers = {f"final/{name}": math.fsum(values) / count for name, values in found.items()}
         bits = sum(len(z) for z in every[0])
-        sizes = {"units": bits, "bytes/masks": count * bits / 8, "bytes/hopfield": 4 * sum(len(z) ** 2 for z in every[0])}
+        hopfield = 4 * sum(len(z) ** 2 for z in every[0])
+        sizes = {"units": bits, "bytes/masks": count * bits / 8, "bytes/hopfield": hopfield}
         return numbers | {f"final/{name}": float(value) for name, value in sizes.items()}
 
     def find(self, stores: Sequence[Hopfield], x: Tensor) -> list[Tensor]:

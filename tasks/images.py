@@ -25,4 +25,4 @@ def images_of(options: Any, device: torch.device) -> tuple[Sets, Epochs]:
         data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
         data.hold_out, device,
     )  # fmt: skip
-    return sets, Epochs(*sets["train"], train.batch_size, options.seed, train.shuffle)
+    return sets, Epochs(*sets["train"], train.batch_size, options.seed, train.shuffle, augment=data.augment)

@@ -65,8 +65,9 @@ class ManyTasks(Task):
     def logits(self, network: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Return the outputs of the network with these weights, in evaluation mode."""
         with evaluating(self.model):
-            parts = x.split(self.options.train.eval_batch_size)
-            return torch.cat([forward(self.model, network, None, part) for part in parts])
+            size = self.options.train.eval_batch_size
+            starts = range(0, len(x), size)  # images in files are read at each
+            return torch.cat([forward(self.model, network, None, x[i : i + size]) for i in starts])
 
     def accuracy(self, task: int, part: str, own: int | None = None) -> float:
         """Return the fraction of a set of a task that the network `own` (None: that of its number) answers right."""
@@ -104,7 +105,8 @@ class ManyTasks(Task):
         gg = 0.0 if told is None else told.double().mean().item()
         if chosen.strategy == "none":
             return {"gg": gg}
-        batches = list(zip(x.split(chosen.batch_size), y.split(chosen.batch_size), strict=True))[: chosen.batches]
+        starts = range(0, len(y), chosen.batch_size)[: chosen.batches]
+        batches = [(x[i : i + chosen.batch_size], y[i : i + chosen.batch_size]) for i in starts]
         answers = [self.infer(images[: chosen.images]) for images, _ in batches]
         found = [
             int(told[i * chosen.batch_size :][: len(batch[1])].sum()) if answer.task == own

@@ -10,6 +10,7 @@ from torch import nn
 
 from core.rng import stream
 from masks.options import method_of
+from masks.select import maskable
 from models.random_nets import random_net
 
 
@@ -25,6 +26,12 @@ def network_of(options: Any, image: Sequence[int], outputs: int, device: torch.d
     keep = getattr(method_of(options.mask), "keep", 1.0)
     network = random_net(
         options.model, image, outputs, stream(options.seed, "init"), options.init, keep, options.scale,
-        options.layer_sizes, options.width,
+        options.layer_sizes, options.width, options.affine,
     )  # fmt: skip
     return network.to(device)
+
+
+def masked_names(network: nn.Module, mask: Any) -> list[str]:
+    """Return the weights that the options of a mask choose among those of linear layers and convolutions."""
+    names = [name for name, parameter in network.named_parameters() if parameter.dim() > 1]
+    return maskable(names, mask.include, mask.exclude)

@@ -25,6 +25,6 @@ def sequence_of(options: Any, device: torch.device) -> tuple[TaskSequence, Seque
     )  # fmt: skip
     sequence = TaskSequence(
         sets, tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle, tasks.classes,
-        tasks.ordered, tasks.relabel,
+        tasks.ordered, tasks.relabel, data.augment,
     )  # fmt: skip
     return sequence, tuple(sets["train"][0].shape[1:])

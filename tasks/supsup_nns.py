@@ -1,4 +1,4 @@
-"""A stream of tasks whose borders nobody tells: a mask goes on as long as it fits, and a new one is begun when none does.
+"""A stream of tasks whose borders nobody tells: a mask goes on while it fits, and a new one is begun when none does.
 
 Every so many steps the next batch is asked which of the masks it needs. Its answer holds until the next question.
 """
@@ -156,8 +156,8 @@ class NNs(ManyTasks):
         borders = {stretch for stretch in range(self.stretches) if self.place(stretch)[1] == 0}
         at_border = sum(stretch in borders for stretch in begun)
         numbers = {name: float(np.mean(values)) for name, values in found.items()} | {
-            "masks": float(len(begun)), "begun/border": float(at_border), "begun/elsewhere": float(len(begun) - at_border),
-            "skipped": float(self.chosen.count(SKIPPED)),
+            "masks": float(len(begun)), "begun/border": float(at_border),
+            "begun/elsewhere": float(len(begun) - at_border), "skipped": float(self.chosen.count(SKIPPED)),
         }  # fmt: skip
         return {f"final/{name}": value for name, value in numbers.items()}
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.store import Run
-
-STATISTICS = ("running_mean", "running_var")
+from layers.evaluating import statistics_of
 
 
 class Learner(ABC):
@@ -68,8 +67,8 @@ class Learner(ABC):
         """Return name -> [*shape], weights and statistics, of a task that has been learned."""
         return self.learned(task) | self._statistics[task]
 
-    def end(self, tasks: Sequence[int]) -> None:
-        """End the learning of these tasks; nothing of them is trained again."""
+    def end(self, tasks: Sequence[int]) -> None:  # noqa: B027
+        """End the learning of these tasks; nothing of them is trained again. Most learners have nothing to do."""
 
     @abstractmethod
     def own(self, task: int) -> dict[str, Tensor]:
@@ -108,9 +107,7 @@ class Learner(ABC):
         self._statistics = {t: {n: x.to(move) for n, x in held.items()} for t, held in state["statistics"].items()}
 
     def _fresh(self) -> dict[str, Tensor]:
-        found = {}
-        for name, buffer in self.model.named_buffers():
-            last = name.rpartition(".")[2]
-            if last in STATISTICS:
-                found[name] = torch.ones_like(buffer) if last == "running_var" else torch.zeros_like(buffer)
-        return found
+        return {
+            name: torch.ones_like(buffer) if name.endswith("running_var") else torch.zeros_like(buffer)
+            for name, buffer in statistics_of(self.model).items()
+        }

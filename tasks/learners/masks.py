@@ -14,9 +14,9 @@ from masks.bits import MaskBits
 from masks.model import MaskedModel
 from masks.options import method_of
 from masks.rows import Select
-from masks.select import maskable
 from masks.storage import stored_bytes
 from tasks.learners.learner import Learner
+from tasks.random_nets import masked_names
 
 TINY = 1e-9  # a score of exactly 0 has no sign
 
@@ -32,9 +32,7 @@ class MaskLearner(Learner):
 
     def __init__(self, model: nn.Module, options: Any, run: Run):
         super().__init__(model, options, run)
-        parameters, mask = dict(model.named_parameters()), options.mask
-        names = maskable(parameters, mask.include, mask.exclude, mask.bias)
-        self.masked = MaskedModel(model, method_of(mask), names)
+        self.masked = MaskedModel(model, method_of(options.mask), masked_names(model, options.mask))
         self.bits = MaskBits(self.masked.shapes, device=self.device)
         self._sums: dict[str, Tensor] = {}  # of the last scores of all tasks, for transfer
         self._network = ""
@@ -78,7 +76,7 @@ class MaskLearner(Learner):
     def store(self, task: int) -> None:
         """Keep the mask of a task as it is now, in its file and as bits; its scores live on."""
         masks = self.masked.masks(str(task))
-        masks.save(self._file(task), self.network_name)
+        masks.save(self._file(task), self.network_name, self._statistics[task])
         if task < len(self.bits):
             self.bits.replace(task, masks)
         else:

@@ -8,8 +8,8 @@ from typing import Literal
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
 from masks.options import MaskKind, mask_options
-from tasks.options.images import EpochOptions, ImageOptions
-from tasks.options.random_nets import RandomNetOptions
+from tasks.options.images import EpochOptions, ManyImageOptions
+from tasks.options.random_nets import Network, RandomNetOptions
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,19 @@ class ScoreOptions(EpochOptions):
 class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """The best subnetwork of a network whose weights are random and stay so."""
 
-    model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "conv4"
-    """The network: fully connected, or pairs of 3x3 convolutions."""
+    model: Network = "conv4"
+    """The network: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
     trained: Literal["scores", "weights"] = "scores"
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
-    data: ImageOptions = field(default_factory=ImageOptions)
+    evaluate: str | None = None
+    """A subnetwork to measure, and nothing is trained: masks/subnet.npz of a run with these weights (seed, model,
+    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose mask.keep must be given."""
+    data: ManyImageOptions = field(default_factory=ManyImageOptions)
     train: ScoreOptions = field(default_factory=ScoreOptions)
     mask: MaskKind = field(default_factory=mask_options("edge-popup", MaskKind, "edge-popup"))
     run: RunOptions = field(default_factory=RunOptions)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.evaluate is not None and self.trained == "weights":
+            raise OptionError(f"evaluate={self.evaluate} is a subnetwork; trained=weights has none")

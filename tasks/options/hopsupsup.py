@@ -16,7 +16,7 @@ class SplitOptions(SequenceOptions):
     """The tasks."""
 
     kind: Literal["permuted", "rotated", "split"] = "split"
-    """What a task is: the pixels in an order of its own, the images at an angle of their own, or some of the classes."""
+    """What a task is: the pixels in an order of its own, the images at its own angle, or some of the classes."""
     count: int = 5
     """Number of tasks."""
     ordered: bool = True

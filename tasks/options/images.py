@@ -25,6 +25,8 @@ class ImageOptions:
     """Use only the first training images; none: all."""
     test_size: int | None = None
     """Use only the first test images; none: all."""
+    augment: bool = False
+    """Train on random crops of the images with 4 black pixels around them, half of them mirrored."""
     hold_out: bool = True
     """Keep a fifth of the training images as validation set; the original program has none."""
 
@@ -32,6 +34,18 @@ class ImageOptions:
         require(self, "data.", canvas=1, noise=0, train_size=1, test_size=1)
         if self.noise and self.canvas is None:
             raise OptionError(f"data.noise={self.noise} is the noise of a canvas, and there is none: data.canvas=SIDE")
+
+
+@dataclass(frozen=True)
+class ManyImageOptions(ImageOptions):
+    """The images."""
+
+    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
+    """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
+    and /val, a folder for each class."""
+    augment: bool = False
+    """Train on random crops of the images with 4 black pixels around them, half of them mirrored; of imagenet, on
+    random parts that are resized."""
 
 
 @dataclass(frozen=True)

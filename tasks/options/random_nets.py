@@ -7,13 +7,18 @@ from typing import Literal
 
 from core.errors import OptionError
 
+Network = Literal[
+    "fc", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet50", "resnet101", "gem_resnet18", "imagenet_resnet18",
+    "imagenet_resnet50", "imagenet_resnet101", "imagenet_wide_resnet50", "imagenet_wide_resnet101",
+]
+
 
 @dataclass(frozen=True)
 class RandomNetOptions:
     """A network with random weights."""
 
-    model: Literal["fc", "conv2", "conv4", "conv6", "conv8"] = "fc"
-    """The network: fully connected, or pairs of 3x3 convolutions."""
+    model: Network = "fc"
+    """The network: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
     layer_sizes: tuple[int, ...] = (300, 100)
     """Widths of the hidden layers of fc."""
     width: float = 1.0
@@ -25,6 +30,8 @@ class RandomNetOptions:
     """How the weights are drawn."""
     scale: Literal["none", "keep", "published"] = "none"
     """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""
+    affine: bool = False
+    """Give the batch normalisation of residual networks weights and biases; they are never masked."""
 
     def __post_init__(self) -> None:
         if self.width <= 0:

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, TrainOptions, require
 from masks.options import MaskKind, mask_options
-from tasks.options.images import ImageOptions
+from tasks.options.images import ManyImageOptions
 from tasks.options.random_nets import RandomNetOptions
 
 
@@ -17,7 +17,7 @@ class SequenceOptions:
     """The tasks."""
 
     kind: Literal["permuted", "rotated", "split"] = "permuted"
-    """What a task is: the pixels in an order of its own, the images at an angle of their own, or some of the classes."""
+    """What a task is: the pixels in an order of its own, the images at its own angle, or some of the classes."""
     count: int = 10
     """Number of tasks."""
     angle: float = 10.0
@@ -34,11 +34,12 @@ class SequenceOptions:
 
 
 @dataclass(frozen=True)
-class SequenceImages(ImageOptions):
+class SequenceImages(ManyImageOptions):
     """The images that the tasks are made from."""
 
-    name: Literal["cifar10", "cifar100", "mnist", "digits"] = "mnist"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
+    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "mnist"
+    """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
+    and /val, a folder for each class."""
 
 
 @dataclass(frozen=True)

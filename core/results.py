@@ -1,0 +1,91 @@
+"""results.csv of a sweep: a line for each finished run, its options and its numbers. It can be made again at any time.
+
+    python -m core.results runs/small/edge_popup_fc
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from core.errors import SieveError, StoreError
+from core.files import write_atomic
+from core.store import Run
+
+NAME = "results.csv"
+FIRST = ("finished", "signature")
+
+
+def append_result(run: Run) -> None:
+    """Add a finished run to the results.csv of its sweep, unless it stands there already.
+
+    A run that has columns which the file lacks, and a file that a kill left half-written, make it anew.
+    """
+    path = run.folder.parent / NAME
+    line = _line(run)
+    with FileLock(run.folder.parent / f".{NAME}.lock"):
+        text = path.read_text() if path.exists() else ""
+        header = next(csv.reader([text.partition("\n")[0]]), [])
+        if not text.endswith("\n") or not set(line) <= set(header):
+            _rebuild(path.parent)
+        elif not any(row["signature"] == run.signature for row in csv.DictReader(io.StringIO(text))):
+            with path.open("a", newline="") as file:
+                csv.DictWriter(file, header, lineterminator="\n").writerow(line)
+
+
+def rebuild_results(folder: Path) -> int:
+    """Write the results.csv of a sweep's folder anew from its finished runs, and return how many there are.
+
+    Raises:
+        StoreError: there is no finished run.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise StoreError(f"there is no folder {str(folder)!r}; a sweep's is runs/<sweep>")
+    with FileLock(folder / f".{NAME}.lock"):
+        return _rebuild(folder)
+
+
+def _rebuild(folder: Path) -> int:
+    runs = [run for path in folder.glob("*/options.yaml") if (run := Run(path.parent)).state == "done"]
+    lines = sorted((_line(run) for run in runs), key=lambda line: (line["finished"], line["signature"]))
+    if not lines:
+        raise StoreError(f"there is no finished run in {folder}")
+    rest = sorted({name for line in lines for name in line} - set(FIRST), key=lambda name: ("/" in name, name))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*FIRST, *rest], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    write_atomic(folder / NAME, text.getvalue().encode())
+    return len(lines)
+
+
+def _line(run: Run) -> dict[str, Any]:
+    finished = datetime.fromtimestamp(run.status.get("updated", 0), UTC).isoformat(timespec="seconds")
+    options = {k: ",".join(map(str, v)) if isinstance(v, tuple) else v for k, v in run.options.items()}
+    chosen = {name: value for name, value in options.items() if not name.startswith("run.") and name != "log"}
+    return {"finished": finished, "signature": run.signature} | chosen | run.summary
+
+
+def main(folders: list[str]) -> int:
+    """Make the results.csv of each folder and say so."""
+    if not folders:
+        sys.stderr.write("core.results: which? python -m core.results runs/<sweep> ...\n")
+        return 2
+    try:
+        for folder in folders:
+            sys.stdout.write(f"{Path(folder) / NAME}: {rebuild_results(Path(folder))} runs\n")
+    except SieveError as error:
+        sys.stderr.write(f"core.results: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""Residual networks of torchvision's blocks, for small images and for ImageNet, made of this house's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from layers import BatchNorm2d, Conv2d, Linear
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What tells one residual network from another.
+
+    Attributes:
+        block: BasicBlock or Bottleneck.
+        counts: blocks of each stage.
+        channels: of the first stage; each further one doubles them.
+        large: the stem of ImageNet, 7x7 with stride 2 and pooling, in place of 3x3.
+        base_width: width of a bottleneck, 64 in a plain ResNet and 128 in a wide one.
+    """
+
+    block: type[BasicBlock | Bottleneck]
+    counts: tuple[int, ...]
+    channels: int = 64
+    large: bool = False
+    base_width: int = 64
+
+
+SHAPES = {
+    "resnet18": Shape(BasicBlock, (2, 2, 2, 2)),
+    "resnet50": Shape(Bottleneck, (3, 4, 6, 3)),
+    "resnet101": Shape(Bottleneck, (3, 4, 23, 3)),
+    "gem_resnet18": Shape(BasicBlock, (2, 2, 2, 2), channels=20),
+    "imagenet_resnet18": Shape(BasicBlock, (2, 2, 2, 2), large=True),
+    "imagenet_resnet50": Shape(Bottleneck, (3, 4, 6, 3), large=True),
+    "imagenet_resnet101": Shape(Bottleneck, (3, 4, 23, 3), large=True),
+    "imagenet_wide_resnet50": Shape(Bottleneck, (3, 4, 6, 3), large=True, base_width=128),
+    "imagenet_wide_resnet101": Shape(Bottleneck, (3, 4, 23, 3), large=True, base_width=128),
+}
+
+
+def resnet(name: str, inputs: int, outputs: int, affine: bool = False, width: float = 1.0) -> nn.Sequential:
+    """Return a residual network; its parameters are not drawn.
+
+    Args:
+        name: one of `SHAPES`; gem_resnet18 is that of GEM (Lopez-Paz and Ranzato, 2017), with 20 channels.
+        inputs: channels of an image.
+        outputs: width of the last layer, which has no bias.
+        affine: whether batch normalisation has weights and biases.
+        width: factor of every number of channels.
+
+    Source: He et al., "Deep Residual Learning", CVPR 2016; Zagoruyko and Komodakis, "Wide Residual Networks", 2016;
+    with the last layer and the normalisation of Ramanujan et al., CVPR 2020, its code.
+    """
+    shape = SHAPES[name]
+    norm = partial(BatchNorm2d, affine=affine)
+    channels = max(1, int(shape.channels * width))
+    stem: list[nn.Module] = [_conv(inputs, channels, 7, 2) if shape.large else _conv(inputs, channels, 3, 1)]
+    stem += [norm(channels), nn.ReLU()] + ([nn.MaxPool2d(3, 2, 1)] if shape.large else [])
+    layers, before = [*stem], channels
+    for stage, count in enumerate(shape.counts):
+        planes, stride = channels * 2**stage, 1 if stage == 0 else 2
+        layers.append(_stage(shape, before, planes, count, stride, norm))
+        before = planes * shape.block.expansion
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), Linear(before, outputs, bias=False))
+    _use_our_convolutions(network)
+    return network
+
+
+def _stage(
+    shape: Shape, inputs: int, planes: int, count: int, stride: int, norm: Callable[[int], nn.Module]
+) -> nn.Sequential:  # fmt: skip
+    outputs = planes * shape.block.expansion
+    shortcut = None
+    if stride != 1 or inputs != outputs:
+        shortcut = nn.Sequential(Conv2d(inputs, outputs, 1, stride, bias=False), norm(outputs))
+    more = {"base_width": shape.base_width, "norm_layer": norm}
+    blocks = [shape.block(inputs, planes, stride, shortcut, **more)]
+    blocks += [shape.block(outputs, planes, **more) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
+
+
+def _conv(inputs: int, outputs: int, size: int, stride: int) -> Conv2d:
+    return Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+
+
+def _use_our_convolutions(network: nn.Module) -> None:
+    """Put layers that take K weights in place of those that torchvision's blocks have."""
+    for module in network.modules():
+        for name, child in module.named_children():
+            if type(child) is nn.Conv2d:
+                ours = Conv2d(
+                    child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding,
+                    child.dilation, child.groups, child.bias is not None,
+                )  # fmt: skip
+                setattr(module, name, ours)
