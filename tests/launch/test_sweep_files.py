@@ -14,7 +14,14 @@ PAPER_RUNS = {
     "addmul_ff": 20, "addmul_ff_big": 10, "addmul_ff_huge": 10, "addmul_ff_penalty": 500, "addmul_rnn": 10,
     "tuple_ff": 10, "tuple_ff_copyweight": 10, "tuple_ff_first_full_mask": 10, "tuple_ff_small_halfmask": 10,
     "tuple_rnn": 20, "tuple_rnn_first_full_mask": 20, "cnn_elcn": 10, "cnn_efcn": 20, "cnn_elcn_multiplier": 9,
-    "edge_popup_fc": 100, "edge_popup_conv": 240, "edge_popup_dense": 12,
+    "edge_popup_fc": 100, "edge_popup_conv": 240, "edge_popup_dense": 12, "edge_popup_init": 30,
+    "edge_popup_wide": 48, "edge_popup_wide_dense": 24, "edge_popup_dense_adam": 36, "edge_popup_resnet": 60,
+    "edge_popup_resnet_dense": 3, "edge_popup_bernoulli": 240, "edge_popup_bernoulli_resnet": 6,
+    "edge_popup_imagenet": 30, "edge_popup_imagenet_scaled": 24, "edge_popup_imagenet_dense": 9,
+    "edge_popup_imagenet_bernoulli": 3, "supsup_gg": 60, "supsup_gg_batch_ensemble": 5, "supsup_gg_heads": 10,
+    "supsup_gg_upper": 5, "supsup_gg_imagenet": 12, "supsup_gnu": 30, "supsup_gnu_fc": 10, "supsup_gnu_2500": 5,
+    "supsup_batch_ensemble": 10, "supsup_rotation": 10, "supsup_rotated": 10, "supsup_rotated_batch_ensemble": 5,
+    "supsup_rotated_rotation": 5, "supsup_nns": 5, "hopsupsup": 10,
 }  # fmt: skip
 
 
