@@ -32,8 +32,8 @@ class Epochs:
     """
 
     def __init__(
-        self, x: Tensor | FolderImages, y: Tensor, batch_size: int, seed: int, shuffle: bool = True, endless: bool = False,
-        augment: bool = False,
+        self, x: Tensor | FolderImages, y: Tensor, batch_size: int, seed: int, shuffle: bool = True,
+        endless: bool = False, augment: bool = False,
     ):  # fmt: skip
         self.x, self.y, self.batch_size, self.seed, self.shuffle = x, y, batch_size, seed, shuffle
         self.endless, self.augment = endless, augment

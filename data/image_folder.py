@@ -10,15 +10,16 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torchvision.datasets import ImageFolder
-from torchvision.io import ImageReadMode, decode_image
-from torchvision.transforms.v2 import functional as F
 
 from core.errors import OptionError
 from core.rng import key, stream
+
+if TYPE_CHECKING:  # torchvision is slow to import, and images in memory do not need it
+    from torchvision.datasets import ImageFolder
 
 SIDE, RESIZED = 224, 256
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -77,8 +78,10 @@ class FolderImages:
 
     def _decoded(self, places: list[int], seed: int | None) -> Tensor:
         seeds = [None if seed is None else key(seed, row) for row in range(len(places))]
+        from torchvision.transforms.v2.functional import normalize
+
         images = list(_READERS.map(_decoded, [self.paths[i] for i in places], seeds))
-        return F.normalize(torch.stack(images).float().div_(255), MEAN, DEVIATION)
+        return normalize(torch.stack(images).float().div_(255), MEAN, DEVIATION)
 
     def _places(self, index: Tensor | slice) -> list[int]:
         if isinstance(index, slice):
@@ -121,6 +124,8 @@ def folder_images(
 
 
 def _listed(folder: Path) -> ImageFolder:
+    from torchvision.datasets import ImageFolder
+
     try:
         return ImageFolder(str(folder))
     except (FileNotFoundError, OSError) as error:
@@ -129,6 +134,9 @@ def _listed(folder: Path) -> ImageFolder:
 
 
 def _decoded(path: str, seed: int | None) -> Tensor:
+    from torchvision.io import ImageReadMode, decode_image
+    from torchvision.transforms.v2 import functional as F
+
     try:
         image = decode_image(path, ImageReadMode.RGB)
     except RuntimeError as error:

@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torchvision.transforms.functional import InterpolationMode, rotate
 
 from core.errors import OptionError
 from core.registry import nearest
@@ -96,6 +95,8 @@ class TaskSequence:
         if self.kind == "permuted":
             return x.flatten(2)[:, :, self._order(task, x.shape[-2] * x.shape[-1]).to(x.device)].view(x.shape)
         if self.kind == "rotated" and task * self.angle % 360:
+            from torchvision.transforms.functional import InterpolationMode, rotate
+
             return rotate(x, task * self.angle, InterpolationMode.NEAREST, fill=self._black)
         return x
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -85,11 +85,16 @@ class MaskedModel:
         if subnet in self._masks:
             raise MaskError(f"subnet {subnet!r} has been learned already; learn it under another name")
         if subnet not in self._scores:
-            self._scores[subnet] = {
-                name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name)).requires_grad_()
-                for name, weight in self.weights.items()
-            }
+            drawn = self.first_scores(subnet, start, seed)
+            self._scores[subnet] = {name: tensor.requires_grad_() for name, tensor in drawn.items()}
         return self._scores[subnet]
+
+    def first_scores(self, subnet: str, start: float | None, seed: int) -> dict[str, Tensor]:
+        """Return the scores that a subnet of that name begins with; see `learn`."""
+        return {
+            name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name))
+            for name, weight in self.weights.items()
+        }
 
     def settle(self, subnet: str) -> Masks:
         """End the learning of a subnet: keep its deterministic masks, drop its scores, return the masks."""
@@ -121,15 +126,18 @@ class MaskedModel:
     def masks(self, subnet: str) -> Masks:
         """Return the deterministic masks of a subnet."""
         if subnet in self._scores:
-            scores = {name: tensor.detach() for name, tensor in self._scores[subnet].items()}
-            if self.method.joint:
-                flat = self.method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]))
-                parts = flat.split([tensor.numel() for tensor in scores.values()])
-                return Masks({n: part.view(self.shapes[n]) for n, part in zip(scores, parts, strict=True)})
-            return Masks({name: self.method.hard(tensor) for name, tensor in scores.items()})
+            return self.hard({name: tensor.detach() for name, tensor in self._scores[subnet].items()})
         if subnet in self._masks:
             return self._masks[subnet]
         raise MaskError(self._unknown(subnet, self.subnets, "exists"))
+
+    def hard(self, scores: Mapping[str, Tensor]) -> Masks:
+        """Return the deterministic masks of scores."""
+        if self.method.joint:
+            flat = self.method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]))
+            parts = flat.split([tensor.numel() for tensor in scores.values()])
+            return Masks({n: part.view(self.shapes[n]) for n, part in zip(scores, parts, strict=True)})
+        return Masks({name: self.method.hard(tensor) for name, tensor in scores.items()})
 
     def penalty(self, subnet: str) -> Tensor:
         """Return the method's penalty, summed over the masked parameters (a scalar)."""

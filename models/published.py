@@ -69,7 +69,7 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     weights = found.get("weights", found.get("state_dict", found)) if isinstance(found, dict) else found
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise CheckpointError(f"{path} holds no weights by name; expected a state_dict, alone, as 'weights' or as 'state_dict'")
+        raise CheckpointError(f"{path} holds no weights by name; expected a state_dict, or weights or state_dict")
     return weights
 
 

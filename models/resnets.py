@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from layers import BatchNorm2d, Conv2d, Linear
 
@@ -17,30 +16,37 @@ class Shape:
     """What tells one residual network from another.
 
     Attributes:
-        block: BasicBlock or Bottleneck.
+        bottleneck: torchvision's Bottleneck blocks, otherwise its BasicBlock.
         counts: blocks of each stage.
         channels: of the first stage; each further one doubles them.
         large: the stem of ImageNet, 7x7 with stride 2 and pooling, in place of 3x3.
         base_width: width of a bottleneck, 64 in a plain ResNet and 128 in a wide one.
     """
 
-    block: type[BasicBlock | Bottleneck]
+    bottleneck: bool
     counts: tuple[int, ...]
     channels: int = 64
     large: bool = False
     base_width: int = 64
 
+    @property
+    def block(self) -> type[nn.Module]:
+        """Torchvision's block."""
+        from torchvision.models.resnet import BasicBlock, Bottleneck  # slow to import, and other networks need it not
+
+        return Bottleneck if self.bottleneck else BasicBlock
+
 
 SHAPES = {
-    "resnet18": Shape(BasicBlock, (2, 2, 2, 2)),
-    "resnet50": Shape(Bottleneck, (3, 4, 6, 3)),
-    "resnet101": Shape(Bottleneck, (3, 4, 23, 3)),
-    "gem_resnet18": Shape(BasicBlock, (2, 2, 2, 2), channels=20),
-    "imagenet_resnet18": Shape(BasicBlock, (2, 2, 2, 2), large=True),
-    "imagenet_resnet50": Shape(Bottleneck, (3, 4, 6, 3), large=True),
-    "imagenet_resnet101": Shape(Bottleneck, (3, 4, 23, 3), large=True),
-    "imagenet_wide_resnet50": Shape(Bottleneck, (3, 4, 6, 3), large=True, base_width=128),
-    "imagenet_wide_resnet101": Shape(Bottleneck, (3, 4, 23, 3), large=True, base_width=128),
+    "resnet18": Shape(False, (2, 2, 2, 2)),
+    "resnet50": Shape(True, (3, 4, 6, 3)),
+    "resnet101": Shape(True, (3, 4, 23, 3)),
+    "gem_resnet18": Shape(False, (2, 2, 2, 2), channels=20),
+    "imagenet_resnet18": Shape(False, (2, 2, 2, 2), large=True),
+    "imagenet_resnet50": Shape(True, (3, 4, 6, 3), large=True),
+    "imagenet_resnet101": Shape(True, (3, 4, 23, 3), large=True),
+    "imagenet_wide_resnet50": Shape(True, (3, 4, 6, 3), large=True, base_width=128),
+    "imagenet_wide_resnet101": Shape(True, (3, 4, 23, 3), large=True, base_width=128),
 }
 
 

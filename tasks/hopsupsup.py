@@ -79,10 +79,10 @@ class HopSupSup(Task):
         return cross_entropy(self.masked(x, rows), y)
 
     def right(self, x: Tensor, y: Tensor, rows: Any) -> float:
-        """Return the fraction of images that are answered right, in batches of `infer.batch_size`."""
-        size = self.options.infer.batch_size
+        """Return the fraction of images that are answered right, in even batches of `infer.batch_size` or more."""
+        count = max(1, len(x) // self.options.infer.batch_size)
         with evaluating(self.model):
-            parts = [self.masked(part, rows).argmax(-1) for part in x.split(size)]
+            parts = [self.masked(part, rows).argmax(-1) for part in x.tensor_split(count)]
         return (torch.cat(parts) == y).double().mean().item()
 
     def measure(self, task: int) -> dict[str, float]:

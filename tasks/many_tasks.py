@@ -15,7 +15,7 @@ from analysis.task_inference import Answer, binary, exhaustive, gradient, object
 from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
-from layers.evaluating import evaluating
+from layers.evaluating import evaluating, statistics_of
 from masks.batching import forward
 from tasks.learners.learner import Learner
 from tasks.learners.masks import MaskLearner
@@ -23,6 +23,7 @@ from tasks.random_nets import network_of
 from tasks.sequences import sequence_of
 from tasks.task import Task
 
+LARGE = 1e6  # the margin where there is only one task to choose
 INFERENCES = {"one-shot": one_shot, "binary": binary, "gradient": gradient}
 
 
@@ -44,6 +45,11 @@ class ManyTasks(Task):
         if options.infer.strategy != "none" and options.infer.objective == "G" and not self.superfluous:
             raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {self.tasks.classes}")
         self.model = network_of(options, image, outputs, self.device).train()
+        if options.infer.strategy != "none" and statistics_of(self.model):
+            raise OptionError(
+                f"infer.strategy={options.infer.strategy} needs a network without batch normalisation, whose statistics "
+                f"belong to a task; model={options.model}: infer.strategy=none"
+            )
         self.learner = learner(self.model, options, run)
 
     # training
@@ -114,11 +120,12 @@ class ManyTasks(Task):
             for i, (answer, batch) in enumerate(zip(answers, batches, strict=True))
         ]
         good = [right(answer.task) for answer in answers]
+        margins = [min(answer.margin, LARGE) for answer in answers]
         total = sum(len(labels) for _, labels in batches)
         return {
             "gg": gg, "gns": sum(found) / total,
             "gnu": sum(hits for hits, ok in zip(found, good, strict=True) if ok) / total,
-            "inferred": sum(good) / len(good), "margin": float(np.mean([answer.margin for answer in answers])),
+            "inferred": sum(good) / len(good), "margin": float(np.mean(margins)),
         }  # fmt: skip
 
     def _right(self, task: int, x: Tensor, y: Tensor) -> int:

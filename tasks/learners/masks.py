@@ -94,10 +94,7 @@ class MaskLearner(Learner):
 
     def first_mask(self, task: int) -> Masks:
         """Return the mask that a task would begin with."""
-        self.masked.learn(str(task), self.options.mask.init, self.options.seed)
-        masks = self.masked.masks(str(task))
-        self.masked.forget(str(task))
-        return masks
+        return self.masked.hard(self.masked.first_scores(str(task), self.options.mask.init, self.options.seed))
 
     @property
     def network_name(self) -> str:

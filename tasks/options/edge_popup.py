@@ -52,7 +52,7 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
     evaluate: str | None = None
     """A subnetwork to measure, and nothing is trained: masks/subnet.npz of a run with these weights (seed, model,
-    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose mask.keep must be given."""
+    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose keep must be given."""
     data: ManyImageOptions = field(default_factory=ManyImageOptions)
     train: ScoreOptions = field(default_factory=ScoreOptions)
     mask: MaskKind = field(default_factory=mask_options("edge-popup", MaskKind, "edge-popup"))

@@ -12,7 +12,7 @@ KINDS = ("step", "checkpoint", "rename", "row", "stage")
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload([
-    "torch", "tensorboard", "main", "core.fit", "tasks.tuple", "tasks.cnn_elcn", "sklearn.datasets",
+    "torch", "tensorboard", "main", "core.fit", "tasks.tuple", "tasks.cnn_elcn", "tasks.supsup", "sklearn.datasets",
     "torch._inductor.config",  # which torch itself imports on first use, in more than a second
 ])
 
@@ -63,8 +63,8 @@ def _child(arguments: list[str], kind: str, count: int, number: int) -> None:
         setattr(owner, name, wrapped)
 
     if kind == "step":
-        before(torch.optim.Adam, "step")
-        before(torch.optim.SGD, "step")
+        for kind_of_optimizer in (torch.optim.Adam, torch.optim.SGD, torch.optim.RMSprop):
+            before(kind_of_optimizer, "step")
     elif kind == "checkpoint":
         own = types.ModuleType("os")  # history.jsonl is synced too, and is never cut short
         vars(own).update(vars(os))

@@ -53,6 +53,7 @@ def die_often(line, folder, deaths_wanted, most, expected):
     attempt = 0
     while sum(deaths.values()) < deaths_wanted:
         attempt += 1
+        assert attempt <= 10 * deaths_wanted, f"no run dies any more: {deaths}"
         where = [*line, f"--run.dir={folder / str(attempt)}"]
         while True:
             kind = min(deaths, key=lambda k: (deaths[k], moments.random()))
@@ -90,10 +91,23 @@ RANDOM = [
 ]
 
 
-OTHERS = [(BRANCHES, 6, 100), (RANDOM, 6, 8)]
+MANY = [
+    "--layer_sizes=16,16", "--data.name=digits", "--data.train_size=60", "--data.test_size=20", "--train.batch_size=10",
+    "--infer.batch_size=20", "--log=none", "--run.quiet=true", "--run.checkpoint_every=4", "--train.steps=12",
+    "--train.lr=0.01",
+]
+SUPSUP = [
+    "--task=supsup", *MANY, "--outputs=20", "--tasks.count=5", "--tasks_at_once=2", "--evaluate_at=2",
+    "--train.eval_every=6",
+]
+STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--threshold=1.02"]
 
 
-@pytest.mark.parametrize(("line", "deaths", "files"), OTHERS, ids=["cnn_elcn", "edge_popup"])
+OTHERS = {"cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
+          "supsup_nns": (STREAM, 4, 10)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "deaths", "files"), OTHERS.values(), ids=OTHERS)
 def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
     assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
     expected = result(tmp_path / "whole")
