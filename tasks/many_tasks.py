@@ -47,8 +47,8 @@ class ManyTasks(Task):
         self.model = network_of(options, image, outputs, self.device).train()
         if options.infer.strategy != "none" and statistics_of(self.model):
             raise OptionError(
-                f"infer.strategy={options.infer.strategy} needs a network without batch normalisation, whose statistics "
-                f"belong to a task; model={options.model}: infer.strategy=none"
+                f"infer.strategy={options.infer.strategy} needs a network without batch normalisation, whose "
+                f"statistics belong to a task; model={options.model}: infer.strategy=none"
             )
         self.learner = learner(self.model, options, run)
 

@@ -85,3 +85,11 @@ def test_no_code_is_run_from_a_checkpoint(tmp_path):
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_checkpoint(tmp_path / "evil.pt")
     assert not (tmp_path / "executed").exists()
+
+
+def test_the_newest_is_the_newest_after_a_hundred_stages(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    for stage in (8, 9, 98, 99, 100, 101):
+        checkpoints.save(stage, 10 * stage, state(stage))
+    assert [path.name.split("-")[0] for path in checkpoints.files()] == ["100", "101"]
+    assert checkpoints.load()["step"] == 101

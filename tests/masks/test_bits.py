@@ -61,3 +61,17 @@ def test_mistakes(many):
         bits.add(Masks({"a": torch.ones(5, 7, dtype=torch.bool)}))
     with pytest.raises(MaskError, match="there is no mask"):
         MaskBits(SHAPES).mean()
+
+
+def test_replacing():
+    bits = MaskBits(SHAPES)
+    for t in range(3):
+        bits.add(draw(t))
+    bits.replace(1, draw(9))
+    expected = MaskBits(SHAPES)
+    for t in (0, 9, 2):
+        expected.add(draw(t))
+    assert torch.equal(bits.bits, expected.bits)
+    assert all(torch.equal(mean, expected.mean()[name]) for name, mean in bits.mean().items())
+    with pytest.raises(MaskError, match="there is no mask 3; there are 3, from 0"):
+        bits.replace(3, draw(0))

@@ -6,9 +6,10 @@ import torch
 
 import main
 from core import exit as code
+from core.errors import MaskError
 from core.rng import stream
 from core.store import Run
-from masks.algebra import Masks
+from masks.algebra import Masks, fingerprint, read_statistics
 from models.random_nets import random_net
 from tests.tasks.pages import documented
 
@@ -20,6 +21,8 @@ CONDITIONS = [
     {"mask.keep": 0.3, "scale": "keep"}, {"mask.scope": "network"},
     {"mask.method": "bernoulli", "train.optimizer": "adam"},
     {"model": "conv2", "width": 0.1, "data.hold_out": False, "mask.rank": "signed"}, {"trained": "weights"},
+    {"model": "gem_resnet18", "width": 0.1, "data.augment": True, "mask.keep": 0.4},
+    {"model": "gem_resnet18", "width": 0.1, "affine": True, "trained": "weights"},
     {"mask.er_scale": 2, "train.warmup": 1, "train.label_smoothing": 0.1, "init": "kaiming_normal"},
 ]  # fmt: skip
 
@@ -65,10 +68,12 @@ def test_the_mask_is_what_was_measured_and_its_size_is_what_was_asked_for(finish
     network = random_net(
         options["model"], channels, 10, stream(0, "init"), options["init"], options.get("mask.keep", 1.0),
         options["scale"], options["layer_sizes"], options["width"],
-    )  # fmt: skip
+    ).eval()  # fmt: skip
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             parameter.mul_(masks[name])
+    for name, tensor in read_statistics(finished.path("masks", "subnet.npz")).items():
+        network.get_buffer(name).copy_(tensor)
     from data.standardised import standardised_images
 
     x, y = standardised_images("digits", train_size=100, test_size=50, hold_out=options["data.hold_out"])["test"]
@@ -84,6 +89,60 @@ def test_a_subnetwork_is_found(tmp_path):
     }).summary  # fmt: skip
     assert found["final/test/accuracy"] > 0.9
     assert found["random/test/accuracy"] < 0.4 and found["whole/test/accuracy"] < 0.4
+
+
+@pytest.mark.parametrize("model", [{}, {"model": "gem_resnet18", "width": 0.1}], ids=str)
+def test_a_saved_subnetwork_is_measured_again(tmp_path, model):
+    first = run(tmp_path / "1", model)
+    path = first.path("masks", "subnet.npz")
+    again = run(tmp_path / "2", model | {"evaluate": path})
+    assert [row["step"] for row in again.history()] == [0], "nothing is trained"
+    for key, value in again.summary.items():
+        assert key.startswith("scores/") or value == first.summary[key], key
+    with pytest.raises(MaskError, match="holds masks of other weights"):
+        Masks.load(path, network=fingerprint({"1.weight": torch.ones(2, 2)}))
+    assert main.main([f"--{k}={v}" for k, v in (TINY | model | {
+        "run.dir": tmp_path / "3", "evaluate": path, "seed": 4}).items()]) == code.BAD_INPUT  # fmt: skip
+
+
+def test_a_published_file_is_measured(tmp_path, capsys):
+    """A .pth of the authors' layout: linear layers as 1x1 convolutions, "module." in front, their keys around it."""
+    network = random_net("gem_resnet18", (1, 8, 8), 10, stream(7, "init"), "kaiming_normal", width=0.1)
+    rng, state = stream(0, "file"), {}
+    for name, tensor in network.state_dict().items():
+        if name.endswith("weight"):
+            four = tensor[:, :, None, None] if tensor.dim() == 2 else tensor
+            scores = torch.randn(four.shape, generator=rng)
+            state |= {f"module.{name}": four, f"module.{name.removesuffix('weight')}scores": scores}
+        else:
+            state[f"module.{name}"] = torch.rand(tensor.shape, generator=rng) + 1 if tensor.dim() else tensor
+    path = tmp_path / "model_best.pth"
+    around = {"epoch": 100, "arch": "cResNet18", "best_acc1": 93.1, "curr_acc1": 93.0, "optimizer": {"state": {}}}
+    torch.save({"state_dict": state} | around, path)
+    model = {"model": "gem_resnet18", "width": 0.1, "evaluate": path, "mask.keep": 0.3}
+    found = run(tmp_path / "runs", model)
+
+    plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            flat = plain[f"{name.removesuffix('weight')}scores"].abs().flatten()
+            mask = torch.ones_like(flat)
+            mask[flat.argsort()[: int((1 - 0.3) * len(flat))]] = 0
+            weight.copy_(plain[name].view(weight.shape) * mask.view(weight.shape))
+    for name, buffer in network.named_buffers():
+        buffer.copy_(plain[name])
+    from data.standardised import standardised_images
+
+    x, y = standardised_images("digits", train_size=100, test_size=50)["test"]
+    accuracy = (network.eval()(x).argmax(1) == y).double().mean().item()
+    assert found.summary["final/test/accuracy"] == pytest.approx(accuracy)
+    others = {"evaluate=nix.pth": "main.py: there is no file 'nix.pth' with a subnetwork; a run's is masks/subnet.npz",
+              "width=0.2": "is of another network: its 0 is", "model=fc": "has scores of 21 layers"}
+    for other, text in others.items():
+        changed = dict([other.split("=")])
+        words = TINY | model | {"run.dir": tmp_path / "no"} | changed
+        assert main.main([f"--{k}={v}" for k, v in words.items()]) == code.BAD_INPUT
+        assert text in capsys.readouterr().err
 
 
 def test_contradictions_are_one_line(capsys):
