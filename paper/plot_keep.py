@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure, line
+from paper.figure import GREEN, GREY, PURPLE, figure, line
 from paper.measure import PERCENT, Measure, Row, measured, with_numbers
-from paper.results import short
+from paper.random_nets import COLOURS, DENSE, HEADING, RANDOM, drawn
+from paper.random_nets import network as name_of
 
 NAME = "keep"
 TITLE = "Subnetworks of random networks"
@@ -21,9 +22,12 @@ CAPTION = (
     "same network without a mask, its weights trained, where that was run. Points: mean at the end of training; error "
     "bars: sample standard deviation over seeds; small dots: single seeds."
 )
-FAMILY = "What's hidden in a randomly weighted neural network?"
+FAMILY = HEADING
 ORDER = 1
-SWEEPS = ("edge_popup_fc", "edge_popup_conv", "edge_popup_dense")
+SWEEPS = (
+    "edge_popup_fc", "edge_popup_conv", "edge_popup_init", "edge_popup_resnet", "edge_popup_dense",
+    "edge_popup_resnet_dense",
+)
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
@@ -32,11 +36,6 @@ PAPER = (
     "Kaiming normal weights, and the scale helps where little is kept. At the depth of Conv-8 a subnetwork matches "
     "the trained network. CIFAR-10, read off the figures: about 77.5, 86, 88, 88.5 % for Conv-2, 4, 6, 8."
 )
-RANDOM, DENSE = "random masks", "trained weights, no mask"
-COLOURS = {
-    "signed constant": BLUE, "signed constant, scaled": ORANGE,
-    "kaiming normal": SKY, "kaiming normal, scaled": VERMILLION,
-}  # fmt: skip
 OTHERS = (GREEN, PURPLE)
 
 
@@ -45,12 +44,12 @@ def table(runs: Sequence[Run]) -> list[Row]:
     mine = [run for run in runs if run.task == "edge_popup"]
     scored = [run for run in mine if run.options.get("trained") == "scores"]
     rows: list[Row] = []
-    for network in sorted({_network(run) for run in mine}, key=lambda words: (words.startswith("Conv"), words)):
-        here = [run for run in scored if _network(run) == network]
-        dense = [run for run in mine if run not in scored and _network(run) == network]
-        for way in dict.fromkeys(_way(run) for run in here):
-            for keep in sorted({run.options["mask.keep"] for run in here if _way(run) == way}):
-                part = [run for run in here if _way(run) == way and run.options["mask.keep"] == keep]
+    for network in sorted({name_of(run) for run in mine}, key=lambda words: (not words.startswith("fully"), words)):
+        here = [run for run in scored if name_of(run) == network]
+        dense = [run for run in mine if run not in scored and name_of(run) == network]
+        for way in dict.fromkeys(drawn(run) for run in here):
+            for keep in sorted({run.options["mask.keep"] for run in here if drawn(run) == way}):
+                part = [run for run in here if drawn(run) == way and run.options["mask.keep"] == keep]
                 rows.append({
                     "network": network, "weights": way, "keep": keep,
                     "accuracy": measured(part, "final/test/accuracy"),
@@ -91,18 +90,3 @@ def draw(rows: list[Row]) -> Figure:
         axes.set_ylabel("accuracy on the test set [%]")
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return fig
-
-
-def _network(run: Run) -> str:
-    """Return the network and the images of a run in a few words."""
-    name, width = str(run.options["model"]), float(run.options["width"])
-    if name == "fc":
-        words = "fully connected " + short(",".join(str(int(n * width)) for n in run.options["layer_sizes"]))
-    else:
-        words = name.capitalize() + (f", {width:g} of the width" if width != 1 else "")
-    return f"{words}, {run.options['data.name']}"
-
-
-def _way(run: Run) -> str:
-    scale = {"none": "", "keep": ", scaled", "published": ", scaled as published"}[str(run.options["scale"])]
-    return str(run.options["init"]).replace("_", " ") + scale

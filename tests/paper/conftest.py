@@ -30,14 +30,22 @@ TINY_RANDOM = {
     "model": "fc", "layer_sizes": "16,16", "data.name": "digits", "data.train_size": "60", "data.test_size": "30",
     "train.epochs": "2", "train.batch_size": "30", "log": "none",
 }  # fmt: skip
+TINY_TASKS = {
+    "layer_sizes": "16,16", "data.name": "digits", "data.train_size": "60", "data.test_size": "30", "tasks.count": "2",
+    "train.steps": "4", "train.batch_size": "10", "infer.batch_size": "15", "log": "none",
+}  # fmt: skip
+OF_IMAGES = {
+    "cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM, "supsup": TINY_TASKS | {"evaluate_at": "1,2"},
+    "supsup_nns": TINY_TASKS | {"check_every": "2"},
+}  # fmt: skip
 MakeRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return one real run of each feed-forward task, of cnn_elcn and of edge_popup."""
+    """Return one real run of each feed-forward task and of each task on images."""
     root, handlers = tmp_path_factory.mktemp("real"), logging.root.handlers[:]
-    for task, tiny in (("tuple_ff", TINY), ("addmul_ff", TINY), ("cnn_elcn", TINY_CNN), ("edge_popup", TINY_RANDOM)):
+    for task, tiny in {"tuple_ff": TINY, "addmul_ff": TINY, **OF_IMAGES}.items():
         where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
         options = {"task": task} | tiny | where
         assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
@@ -55,7 +63,7 @@ def make_run(real: dict[str, Run]) -> MakeRun:
     ) -> Run:
         pattern = real[task if task in real else "addmul_ff" if task.startswith("addmul") else "tuple_ff"]
         values = {"task": task, "run.dir": str(root), "run.sweep": sweep}
-        values |= {"cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM}.get(task, {"mask.method": "threshold"})
+        values |= OF_IMAGES.get(task, {"mask.method": "threshold"})
         run = Run.create(resolve(values | {k.replace("__", "."): v for k, v in options.items()}))
         run.write_summary(pattern.summary | (numbers or {}))
         shutil.copy(pattern.path("history.jsonl"), run.folder)
@@ -84,6 +92,11 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/cnn_elcn", "cnn_elcn", seed=seed)
         for keep in (0.1, 0.5):
             make_run(root, "small/edge_popup_fc", "edge_popup", seed=seed, mask__keep=keep)
+            make_run(root, "small/edge_popup_wide", "edge_popup", seed=seed, width=keep)
+        make_run(root, "small/supsup_gnu", "supsup", seed=seed)
+        make_run(root, "small/supsup_rotated", "supsup", seed=seed, tasks__kind="rotated")
+        make_run(root, "small/supsup_gg", "supsup", seed=seed, tasks__kind="split")
+        make_run(root, "small/supsup_nns", "supsup_nns", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     lines: list[str] = []

@@ -19,7 +19,7 @@ def test_keep(make_run, tmp_path):
     assert [(row["network"], row["weights"], row["keep"]) for row in rows] == [
         ("fully connected 16x2, digits", "signed constant, scaled", 0.1),
         ("fully connected 16x2, digits", "signed constant, scaled", 0.9),
-        ("Conv2, 0.25 of the width, digits", "kaiming normal", 0.5),
+        ("Conv-2, 0.25 of the width, digits", "kaiming normal", 0.5),
     ]
     last = rows[1]
     assert (last["accuracy"].n, last["accuracy"].mean) == (2, pytest.approx(0.69))

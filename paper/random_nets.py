@@ -1,0 +1,32 @@
+"""What the figures of random networks share: how a network and its random weights are called."""
+
+from __future__ import annotations
+
+from core.store import Run
+from paper.figure import BLUE, ORANGE, SKY, VERMILLION
+from paper.results import short
+
+HEADING = "What's hidden in a randomly weighted neural network?"
+RANDOM, DENSE = "random masks", "trained weights, no mask"
+COLOURS = {
+    "signed constant": BLUE, "signed constant, scaled": ORANGE,
+    "kaiming normal": SKY, "kaiming normal, scaled": VERMILLION,
+}  # fmt: skip
+
+
+def network(run: Run, width: bool = True) -> str:
+    """Return the network and the images of a run in a few words, with or without its width."""
+    name, factor = str(run.options["model"]), float(run.options["width"]) if width else 1.0
+    if name == "fc":
+        words = "fully connected " + short(",".join(str(int(n * factor)) for n in run.options["layer_sizes"]))
+    else:
+        words = name.replace("_", " ").replace("resnet", "ResNet-").replace("conv", "Conv-")
+        words = words[0].upper() + words[1:]
+        words += f", {factor:g} of the width" if factor != 1 else ""
+    return f"{words}, {run.options['data.name']}"
+
+
+def drawn(run: Run) -> str:
+    """Return how the weights of a run were drawn."""
+    scale = {"none": "", "keep": ", scaled", "published": ", scaled as published"}[str(run.options["scale"])]
+    return str(run.options["init"]).replace("_", " ") + scale
