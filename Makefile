@@ -21,6 +21,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/branches.py
 	$(BIN)/python benchmarks/topk.py
 	$(BIN)/python benchmarks/task_inference.py
+	$(BIN)/python benchmarks/tasks_at_once.py
 
 # The mark is written last, so an interrupted installation is taken up again.
 $(VENV)/.installed: requirements.txt

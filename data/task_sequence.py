@@ -93,7 +93,8 @@ class TaskSequence:
 
     def _seen(self, task: int, x: Tensor) -> Tensor:
         if self.kind == "permuted":
-            return x.flatten(2)[:, :, self._order(task, x.shape[-2] * x.shape[-1]).to(x.device)].view(x.shape)
+            order = self._order(task, x.shape[-2] * x.shape[-1]).to(x.device)
+            return x.flatten(2).index_select(2, order).view(x.shape)
         if self.kind == "rotated" and task * self.angle % 360:
             from torchvision.transforms.functional import InterpolationMode, rotate
 

@@ -60,6 +60,11 @@ class EdgePopup(Method):
         mask = self.hard(scores).to(scores.dtype)
         return (mask + (ranked - ranked.detach())).expand(k, *scores.shape)
 
+    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+        from masks.straight import straight
+
+        return straight(weight, self._ranked(scores), self.hard(scores).to(scores.dtype), k)
+
     def hard(self, scores: Tensor) -> Tensor:
         return largest(self._ranked(scores), self._count(scores))
 

@@ -32,6 +32,14 @@ class Threshold(Method):
         mask = self.hard(scores).to(scores.dtype)
         return (mask + (scores - scores.detach())).expand(k, *scores.shape)
 
+    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+        import torch
+
+        from masks.straight import straight
+
+        mask = torch.gt(scores.detach(), self.threshold, out=torch.empty_like(scores))  # booleans are slow to write
+        return straight(weight, scores, mask, k)
+
     def hard(self, scores: Tensor) -> Tensor:
         return scores > self.threshold
 
