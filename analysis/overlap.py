@@ -29,9 +29,9 @@ def sharing(subnets: Mapping[str, Masks]) -> dict[str, float]:
     for name, masks in subnets.items():
         others = reduce(or_, (other for key, other in subnets.items() if key != name))
         both = masks & others
-        kept = {p: int(m.sum()) for p, m in masks.items()}
+        kept = {p: int(m.count_nonzero()) for p, m in masks.items()}
         numbers |= _each(f"kept/{name}", kept, sum(kept.values()))
-        shared = {p: int(m.sum()) for p, m in both.items()}
+        shared = {p: int(m.count_nonzero()) for p, m in both.items()}
         chance = {p: kept[p] * float(m.float().mean()) for p, m in others.items()}
         numbers |= _fractions(f"sharing/{name}", shared, kept)
         numbers |= _fractions(f"sharing_random/{name}", chance, kept)
@@ -44,10 +44,10 @@ def remaining(control: Masks, subnets: Mapping[str, Masks]) -> dict[str, float]:
     Returns:
         remaining/<subnet>/<parameter|total>.
     """
-    size = {p: int(m.sum()) for p, m in control.items()}
+    size = {p: int(m.count_nonzero()) for p, m in control.items()}
     numbers: dict[str, float] = {}
     for name, masks in subnets.items():
-        both = {p: int(m.sum()) for p, m in (control & masks).items()}
+        both = {p: int(m.count_nonzero()) for p, m in (control & masks).items()}
         numbers |= _fractions(f"remaining/{name}", both, size)
     return numbers
 
@@ -59,8 +59,8 @@ def overlap(a: Masks, b: Masks) -> dict[str, float]:
         iou/<parameter|total>, iomin/<parameter|total>; iou_random/... and iomin_random/...: the values of the
         expected intersection of two random masks of the same sizes per tensor.
     """
-    inter = {p: int(m.sum()) for p, m in (a & b).items()}
-    na, nb = ({p: int(m.sum()) for p, m in masks.items()} for masks in (a, b))
+    inter = {p: int(m.count_nonzero()) for p, m in (a & b).items()}
+    na, nb = ({p: int(m.count_nonzero()) for p, m in masks.items()} for masks in (a, b))
     chance = {p: na[p] * nb[p] / a[p].numel() for p in a}
     numbers: dict[str, float] = {}
     for suffix, both in (("", inter), ("_random", chance)):

@@ -39,18 +39,19 @@ class Masks(Mapping[str, Tensor]):
     """An immutable mapping from parameter name to a boolean tensor of the parameter's shape.
 
     `a & b`, `a | b`, `a - b` and `~a` act entry by entry and need the same names and shapes on both sides.
+    Signed masks are int8: -1 keeps a weight with its sign turned round. The algebra sees only what is kept.
 
     Args:
-        tensors: name -> bool tensor.
+        tensors: name -> bool or int8 tensor.
 
     Raises:
-        MaskError: an entry is not boolean.
+        MaskError: an entry is neither.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor]):
         for name, tensor in tensors.items():
-            if tensor.dtype != torch.bool:
-                raise MaskError(f"mask {name!r} is {tensor.dtype}; masks are torch.bool")
+            if tensor.dtype not in (torch.bool, torch.int8):
+                raise MaskError(f"mask {name!r} is {tensor.dtype}; masks are torch.bool, signed ones torch.int8")
         self._tensors = dict(tensors)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -74,10 +75,10 @@ class Masks(Mapping[str, Tensor]):
         return self._with(other, torch.logical_or)
 
     def __sub__(self, other: Masks) -> Masks:
-        return self._with(other, lambda a, b: a & ~b)
+        return self._with(other, lambda a, b: torch.logical_and(a, torch.logical_not(b)))
 
     def __invert__(self) -> Masks:
-        return Masks({name: ~mask for name, mask in self.items()})
+        return Masks({name: torch.logical_not(mask) for name, mask in self.items()})
 
     def _with(self, other: Masks, operation: Callable[[Tensor, Tensor], Tensor]) -> Masks:
         other.check_fits({name: mask.shape for name, mask in self.items()})
@@ -100,7 +101,7 @@ class Masks(Mapping[str, Tensor]):
 
     def count(self) -> int:
         """Return how many weights are kept."""
-        return sum(int(mask.sum()) for mask in self.values())
+        return sum(int(mask.count_nonzero()) for mask in self.values())
 
     def size(self) -> int:
         """Return how many weights there are, kept or not."""
@@ -119,23 +120,28 @@ class Masks(Mapping[str, Tensor]):
         return (self & other).count() / max(1, min(self.count(), other.count()))
 
     def random(self, rng: torch.Generator) -> Masks:
-        """Return random masks that keep the same number of weights in every tensor.
+        """Return random masks that keep the same number of weights in every tensor, with the same signs.
 
         Args:
             rng: a CPU generator, e.g. `stream(seed, "control", ...)`.
         """
         drawn = {}
         for name, mask in self.items():
-            flat = torch.zeros(mask.numel(), dtype=torch.bool)
-            flat[torch.randperm(mask.numel(), generator=rng)[: int(mask.sum())]] = True
+            flat, kept = torch.zeros(mask.numel(), dtype=mask.dtype), mask[mask != 0].cpu()
+            flat[torch.randperm(mask.numel(), generator=rng)[: len(kept)]] = kept
             drawn[name] = flat.view(mask.shape).to(mask.device)
         return Masks(drawn)
 
     def packed(self) -> dict[str, Tensor]:
-        """Return the masks as packed bits with their shapes: name -> uint8 [ceil(n / 8)], "name|shape" -> int64."""
+        """Return the masks as packed bits with their shapes: name -> uint8 [ceil(n / 8)], "name|shape" -> int64.
+
+        Of a signed mask "name|negative" -> uint8 are the bits of the weights whose sign is turned round.
+        """
         tensors = {}
         for name, mask in self.items():
-            tensors[name] = torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
+            tensors[name] = torch.from_numpy(np.packbits((mask != 0).cpu().numpy().reshape(-1)))
+            if mask.dtype == torch.int8:
+                tensors[f"{name}|negative"] = torch.from_numpy(np.packbits((mask < 0).cpu().numpy().reshape(-1)))
             tensors[f"{name}|shape"] = torch.tensor(mask.shape, dtype=torch.int64)
         return tensors
 
@@ -144,10 +150,12 @@ class Masks(Mapping[str, Tensor]):
         """Return the masks that `packed` wrote."""
         masks = {}
         for name in tensors:
-            if not name.endswith("|shape"):
+            if "|" not in name:
                 shape = tuple(tensors[f"{name}|shape"].tolist())
-                bits = np.unpackbits(tensors[name].cpu().numpy(), count=int(np.prod(shape, dtype=np.int64)))
-                masks[name] = torch.from_numpy(bits.astype(bool).reshape(shape)).to(device)
+                parts = [tensors[part] for part in (name, f"{name}|negative") if part in tensors]
+                bits = [np.unpackbits(p.cpu().numpy(), count=int(np.prod(shape, dtype=np.int64))) for p in parts]
+                mask = bits[0].astype(bool) if len(bits) == 1 else bits[0].astype(np.int8) - 2 * bits[1].astype(np.int8)
+                masks[name] = torch.from_numpy(mask.reshape(shape)).to(device)
         return cls(masks)
 
     def save(self, path: Path, network: str = "", statistics: Mapping[str, Tensor] | None = None) -> None:

@@ -49,9 +49,11 @@ class MaskBits:
         """Store one more mask and return its number.
 
         Raises:
-            MaskError: the masks are for other tensors.
+            MaskError: the masks are for other tensors, or have signs.
         """
         masks.check_fits(self.shapes)
+        if any(mask.dtype != torch.bool for mask in masks.values()):
+            raise MaskError("masks with signs do not fit into a bit for each weight")
         if self.count == self._bits.shape[1]:
             room = self._bits.new_zeros(self._bits.shape[0], BLOCK)
             self._bits = torch.cat([self._bits, room], dim=1)

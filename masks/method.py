@@ -20,9 +20,11 @@ class Method(ABC):
 
     Attributes:
         elementwise: an entry's mask depends on no other entry, so tensors may be sampled side by side as one.
+        signed: masks are -1, 0 and 1; -1 keeps a weight with its sign turned round.
     """
 
     elementwise: ClassVar[bool] = False
+    signed: ClassVar[bool] = False
 
     @property
     def joint(self) -> bool:
@@ -58,7 +60,7 @@ class Method(ABC):
 
     @abstractmethod
     def hard(self, scores: Tensor) -> Tensor:
-        """Return the deterministic mask [...] as booleans."""
+        """Return the deterministic mask [...] as booleans; a signed one as int8."""
 
     @abstractmethod
     def penalty(self, scores: Tensor) -> Tensor:

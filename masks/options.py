@@ -17,6 +17,7 @@ METHODS = Registry(
         "threshold": "masks.threshold:Threshold",
         "magnitude": "masks.magnitude:Magnitude",
         "edge-popup": "masks.edge_popup:EdgePopup",
+        "signed-popup": "masks.signed:SignedPopup",
         "bernoulli": "masks.bernoulli:Bernoulli",
     },
 )
@@ -27,8 +28,8 @@ class MaskKind:
     """What the masks are; a method adds its own options to these."""
 
     method: str = "gumbel"
-    """How scores become masks: gumbel, threshold, magnitude, edge-popup, bernoulli. Decides which more mask.* options
-    there are."""
+    """How scores become masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli. Decides which more
+    mask.* options there are."""
     init: float | None = 2.0
     """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
     drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""

@@ -151,7 +151,7 @@ class EdgePopupTask(Task):
             random = masks.random(stream(self.options.seed, "control", SUBNET))
             rows |= {"random": Given(random), "whole": None}
             for name, mask in masks.items():
-                numbers |= {f"kept/{name}": float(mask.sum()), f"size/{name}": float(mask.numel())}
+                numbers |= {f"kept/{name}": float(mask.count_nonzero()), f"size/{name}": float(mask.numel())}
             numbers |= {"kept/total": float(masks.count()), "size/total": float(masks.size())}
         for name, chosen in rows.items():
             with nullcontext() if name == "final" else own_statistics(self.model, partial(self.run_through, chosen)):

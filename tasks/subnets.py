@@ -180,7 +180,7 @@ class SubnetTask(Task):
         subnets: dict[str, Masks] = {name: self.masked.masks(name) for name in self.subtasks}
         first, second = subnets.values()
         sizes = {f"size/{name}": float(mask.numel()) for name, mask in control.items()}
-        kept_control = {f"kept/{CONTROL}/{name}": float(mask.sum()) for name, mask in control.items()}
+        kept_control = {f"kept/{CONTROL}/{name}": float(mask.count_nonzero()) for name, mask in control.items()}
         return (
             sizes | {"size/total": float(control.size())}
             | kept_control | {f"kept/{CONTROL}/total": float(control.count())}

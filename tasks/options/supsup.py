@@ -130,6 +130,8 @@ class SupSupOptions(ManyTasksOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.mask.method == "signed-popup":
+            raise OptionError("mask.method=signed-popup: a task is kept as a bit for each weight, which has no sign")
         require(self, "", tasks_at_once=1, train_weights_for=0)
         if self.tasks_at_once > 1:
             if self.train_weights_for != 0:

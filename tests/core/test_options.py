@@ -56,7 +56,7 @@ def test_values(kind, given, expected):
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 makes the string swing"),
         ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits; did you"),
         ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
-         "magnitude, edge-popup, bernoulli; did you mean 'gumbel'?"),
+         "magnitude, edge-popup, signed-popup, bernoulli; did you mean 'gumbel'?"),
         ({"task": "tuple", "mask.method": "edge-popup", "mask.keep": 0}, "mask.keep=0.0 is outside (0, 1]"),
         ({"task": "tuple", "mask.method": "magnitude", "mask.temperature": 1}, "unknown option 'mask.temperature'"),
     ],
@@ -113,10 +113,10 @@ def test_what_cannot_change_a_result_does_not_change_the_signature():
 
 
 @pytest.mark.parametrize("task", OPTIONS)
-@pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude", "edge-popup", "bernoulli"])
+@pytest.mark.parametrize("method", ["gumbel", "threshold", "magnitude", "edge-popup", "signed-popup", "bernoulli"])
 def test_options_survive_flattening(task, method):
-    if task == "supsup_nns" and method != "threshold":
-        with pytest.raises(OptionError, match="which only threshold masks allow"):
+    if task == "supsup_nns" and method != "threshold" or task == "supsup" and method == "signed-popup":
+        with pytest.raises(OptionError, match="which only threshold masks allow|which has no sign"):
             resolve({"task": task, "mask.method": method})
         return
     masked = any(name.startswith("mask.") for name in leaves(options_class(task, method)))

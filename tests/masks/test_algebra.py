@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
+from masks.bits import MaskBits
 
 shapes = st.lists(st.lists(st.integers(1, 5), min_size=0, max_size=3).map(tuple), min_size=1, max_size=4)
 
@@ -101,3 +102,20 @@ def test_errors(act, text, tmp_path):
     with pytest.raises(MaskError) as error:
         act(Masks({"layers.0.weight": torch.ones(2, 2, dtype=torch.bool)}), tmp_path)
     assert text in str(error.value) and "\n" not in str(error.value)
+
+
+def test_signed_masks(tmp_path):
+    rng = torch.Generator().manual_seed(0)
+    signed = Masks({"a": torch.randint(-1, 2, (7, 5), generator=rng).to(torch.int8)})
+    plain = Masks({"a": signed["a"] != 0})
+    assert signed.count() == plain.count() and signed.density() == plain.density()
+    for result, expected in ((signed & plain, plain), (~signed, ~plain), (signed - plain, plain - plain)):
+        assert result["a"].dtype == torch.bool and torch.equal(result["a"], expected["a"])
+    signed.save(tmp_path / "masks.npz")
+    again = Masks.load(tmp_path / "masks.npz")
+    assert torch.equal(again["a"], signed["a"]) and again["a"].dtype == torch.int8
+    random = signed.random(torch.Generator().manual_seed(1))["a"]
+    assert torch.equal(random.flatten().sort().values, signed["a"].flatten().sort().values)
+    assert not torch.equal(random, signed["a"])
+    with pytest.raises(MaskError, match="masks with signs do not fit into a bit"):
+        MaskBits({"a": (7, 5)}).add(signed)

@@ -17,6 +17,7 @@ METHOD_ROWS = [
     dict(name="edge-popup", learns=True, random=False, fixed=True),
     dict(name="edge-popup", options={"rank": "signed"}, learns=True, random=False, fixed=True),
     dict(name="edge-popup", options={"scope": "network"}, learns=True, random=False, fixed=True),
+    dict(name="signed-popup", learns=True, random=False, fixed=True, signed=True),
     dict(name="bernoulli", learns=True, random=True),
 ]
 
@@ -49,16 +50,19 @@ def test_scores_have_the_shape_of_the_weight(method, weight):
     assert method.init(weight, 2.0, stream(0, "mask")).shape == weight.shape
 
 
-def test_samples_are_zeros_and_ones(method, weight):
+def test_samples_are_zeros_and_ones(method, row, weight):
     sample = method.sample(scores_of(method, weight), 3, 7)
-    assert sample.shape == (3, 30, 20) and set(sample.unique().tolist()) <= {0.0, 1.0}
+    assert method.signed == row.get("signed", False)
+    allowed = {0.0, 1.0, -1.0} if method.signed else {0.0, 1.0}
+    assert sample.shape == (3, 30, 20) and set(sample.unique().tolist()) <= allowed
 
 
 def test_the_hard_mask_is_boolean_deterministic_and_leaves_the_scores_alone(method, weight):
     scores = scores_of(method, weight)
     before = scores.detach().clone()
     hard = method.hard(scores)
-    assert hard.dtype == torch.bool and hard.shape == weight.shape and torch.equal(hard, method.hard(scores))
+    assert hard.dtype == (torch.int8 if method.signed else torch.bool) and hard.shape == weight.shape
+    assert torch.equal(hard, method.hard(scores))
     assert torch.equal(before, scores)
 
 
@@ -99,7 +103,11 @@ def test_learned_scores_follow_their_gradient(method, row, weight):
         sample = method.sample(scores, 2, key(step))
         (-(sample * good).sum() + (sample * ~good).sum()).backward()
         optimizer.step()
-    assert torch.equal(method.hard(scores), good)
+    hard = method.hard(scores)
+    if method.signed:  # what is punished pays most with its sign turned round
+        assert (hard[good] >= 0).all() and (hard[~good] <= 0).all() and hard.count_nonzero() == 300
+    else:
+        assert torch.equal(hard, good)
 
 
 def test_the_penalty_lowers_how_much_is_kept(method, row, weight):
