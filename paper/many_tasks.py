@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import cycle
 
 from matplotlib.figure import Figure
 
@@ -50,12 +51,13 @@ def draw_inference(rows: list[Row]) -> Figure:
     fig.clear()
     grid = fig.subplots(len(networks), 2, squeeze=False, sharey=True)
     entries = {}
+    ways = dict.fromkeys(row["learned by"] for row in rows)
+    colours = dict(zip((way for way in ways if way not in STYLES), cycle(COLOURS), strict=False))
     for (left, right), network in zip(grid, networks, strict=True):
         here = [row for row in rows if row["network"] == network]
-        colours = iter(COLOURS)
         for way in dict.fromkeys(row["learned by"] for row in here):
             part = [row for row in here if row["learned by"] == way]
-            style = STYLES.get(way) or {"color": next(colours, GREEN)}
+            style = STYLES.get(way) or {"color": colours[way]}
             counts = [row["tasks"] for row in part]
             line(left, counts, [row["accuracy"] for row in part], way, **style)
             line(right, counts, [row["task inferred"] for row in part], way, **style)

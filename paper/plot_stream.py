@@ -68,6 +68,7 @@ def draw(rows: list[Row]) -> Figure:
         if row["task"] != before["task"]:
             for axes in (upper, lower):
                 axes.axvline(row["steps"], color=GREY, linewidth=0.8, zorder=0)
-    words = f"{whole['masks'].text()} masks; accuracy {whole['accuracy'].text()}; {whole['accuracy'].n} seeds"
+    masks, accuracy = whole["masks"], whole["accuracy"]
+    words = f"{masks.mean:g} masks on average; accuracy {accuracy.text()}; {accuracy.n} seeds"
     upper.set_title(words, loc="left")
     return fig

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from core.store import Run
 from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure, line
@@ -69,6 +70,9 @@ def draw(rows: list[Row]) -> Figure:
             colour = STYLES.get(learner, SKY)
             line(axes, [row["bytes"].mean for row in part], [row["accuracy"] for row in part], learner, color=colour)
         axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.set_xlim(low / 1.8, high * 1.8)  # a decade to read off even for two alike
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(tasks, loc="left")
         axes.set_xlabel("bytes of all tasks")
         entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
