@@ -1,5 +1,7 @@
 """Many tasks in one network: none changes another, and side by side is one after the other."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,26 @@ def test_no_task_changes_another(finished):
         assert final["final/bytes/network"] > 0
     else:
         assert final["final/changed"] == 0 and np.array_equal(found["gg"], found["after"])
+
+
+@pytest.mark.parametrize("more", [{}, SPLIT | {"model": "gem_resnet18", "width": 0.1, "train.steps": 4}], ids=str)
+def test_outputs_of_old_tasks_do_not_change_by_a_bit(tmp_path, monkeypatch, more):
+    from tasks.supsup import SupSup
+
+    rounds, settle = [], SupSup.finish
+
+    def finish(self, tasks):
+        results = settle(self, tasks)
+        learned = range(len(self.after))
+        rounds.append([self.logits(self.learner.network(t), self.tasks.examples(t, "test")[0]) for t in learned])
+        return results
+
+    monkeypatch.setattr(SupSup, "finish", finish)
+    run(tmp_path, TINY | {"tasks.count": 3} | more)
+    assert [len(logits) for logits in rounds] == [1, 2, 3]
+    for earlier, later in zip(rounds, rounds[1:], strict=False):
+        assert all(torch.equal(a, b) for a, b in zip(earlier, later, strict=False))
+    assert not torch.equal(rounds[-1][0], rounds[-1][1])
 
 
 def test_a_mask_file_and_the_seed_are_the_task(finished):
@@ -155,6 +177,17 @@ def test_a_stream_is_divided_where_tasks_change(tmp_path, monkeypatch):
     summary = found.summary
     assert summary["final/masks"] == 2 and summary["final/skipped"] == 1
     assert found.arrays("tasks")["gg"][2] == 0, "a task without a mask of its own gets nothing right"
+
+
+def test_borders_of_a_stream_of_permuted_mnist_are_found(tmp_path):
+    cache = Path(__file__).parents[2] / "cache"
+    if not (cache / "MNIST" / "raw").is_dir():
+        pytest.skip("MNIST is not in cache/")
+    found = run(tmp_path, {
+        "task": "supsup_nns", "data.hold_out": False, "data.train_size": 25600, "data.test_size": 640, "tasks.count": 4,
+        "train.steps": 150, "check_every": 50, "outputs": 500, "log": "none", "run.quiet": True, "run.cache": cache,
+    }).summary  # fmt: skip
+    assert found["final/masks"] == 4 and found["final/begun/border"] == 4 and found["final/gns"] > 0.8
 
 
 def test_a_mask_taken_up_again_is_the_mask_that_was_put_down(tmp_path):
