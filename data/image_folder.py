@@ -128,9 +128,9 @@ def _listed(folder: Path) -> ImageFolder:
 
     try:
         return ImageFolder(str(folder))
-    except (FileNotFoundError, OSError) as error:
-        why = str(error).splitlines()[0].rstrip(".")
-        raise OptionError(f"no images in {folder} ({why}); put them there as {folder}/<class>/*.JPEG") from None
+    except OSError as error:
+        why = str(error).splitlines()[0].rstrip(".") if folder.is_dir() else "there is no such folder"
+        raise OptionError(f"no images in {folder}: {why}; put them there as {folder}/<class>/*.JPEG") from None
 
 
 def _decoded(path: str, seed: int | None) -> Tensor:

@@ -82,8 +82,17 @@ class SupSup(ManyTasks):
         self.learner.end(tasks)
         self.after[tasks[0] :] = [self.accuracy(task, "test") for task in tasks]
         learned, count = len(self.after), self.options.tasks.count
+        if learned == count and self.options.run.save_tensors:
+            self.export()
         due = any(tasks[0] < n <= learned for n in self.options.evaluate_at)
         return self.test_all() if due or learned == count else {}
+
+    def export(self) -> None:
+        """Write what was trained and is no mask, for other programs."""
+        if own := self.learner.exported():
+            self.run.write_tensors("tasks", own)
+        if self.learner.trains_weights(0):
+            self.run.write_tensors("weights", dict(self.model.named_parameters()))
 
     def test_all(self) -> dict[str, float]:
         """Test every learned task; numbers of single tasks go to arrays/tasks_<n>.npz."""

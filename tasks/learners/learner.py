@@ -91,6 +91,10 @@ class Learner(ABC):
             "network": 4.0 * numbers if self.trains_weights(0) else 0.0,
         }  # fmt: skip
 
+    def exported(self) -> dict[str, Tensor]:
+        """Return the tensors of all tasks as <task>/<name>; masks are in files of their own."""
+        return {f"{task}/{name}": x for task, tensors in self._learning.items() for name, x in tensors.items()}
+
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training changes."""
         return {

@@ -52,7 +52,7 @@ def test_training_sees_random_parts_that_are_a_function_of_the_seed(folder):
 
 
 def test_mistakes(folder, tmp_path):
-    with pytest.raises(OptionError, match=r"no images in .*/train .*; put them there as .*/train/<class>/\*\.JPEG"):
+    with pytest.raises(OptionError, match="no images in .*/train: there is no such folder; put them there as"):
         folder_images(tmp_path)
     (tmp_path / "train" / "a").mkdir(parents=True)
     with pytest.raises(OptionError, match="no images in"):

@@ -103,8 +103,20 @@ SUPSUP = [
 STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--threshold=1.02"]
 
 
-OTHERS = {"cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
-          "supsup_nns": (STREAM, 4, 10)}  # fmt: skip
+NORMALISED = [
+    "--task=supsup", *MANY, "--model=gem_resnet18", "--width=0.1", "--tasks.kind=split", "--infer.strategy=none",
+    "--tasks.count=4", "--tasks_at_once=2", "--train.eval_every=6", "--data.augment=true",
+]
+RECOVERED = [
+    "--task=hopsupsup", "--layer_sizes=40,30", "--data.name=digits", "--data.train_size=100", "--train.batch_size=10",
+    "--tasks.count=3", "--infer.batch_size=10", "--log=none", "--run.quiet=true", "--run.checkpoint_every=3",
+]
+
+
+OTHERS = {
+    "cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
+    "supsup_nns": (STREAM, 4, 10), "normalised": (NORMALISED, 5, 60), "hopsupsup": (RECOVERED, 4, 10),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "deaths", "files"), OTHERS.values(), ids=OTHERS)

@@ -61,6 +61,16 @@ def test_logged_keys_are_documented(finished):
     assert all(np.isfinite(value) for value in finished.summary.values())
 
 
+def test_what_is_trained_is_exported(finished):
+    if finished.task != "supsup":
+        return
+    learner, count = finished.options["learner"], finished.options["tasks.count"]
+    if learner in ("batch_ensemble", "heads"):
+        assert {int(name.split("/")[0]) for name in finished.tensors("tasks")} == set(range(count))
+    assert finished.path("tensors", "weights.npz").exists() == (finished.options["train_weights_for"] != 0)
+    assert len(list(finished.path("masks").glob("*.npz"))) == (count if learner == "masks" else 0)
+
+
 def test_no_task_changes_another(finished):
     if finished.task != "supsup":
         return
