@@ -68,7 +68,7 @@ class SequenceTraining(TrainOptions):
     """Largest global gradient norm; none turns clipping off."""
     eval_every: int = 1000
     """Steps between validations."""
-    eval_batch_size: int | None = 1000
+    eval_batch_size: int = 1000
     """Examples per forward pass of a measurement."""
 
     def __post_init__(self) -> None:
