@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
-from matplotlib.figure import Figure
-
-from core.store import Run
 from paper.many_tasks import HEADING, draw_inference, inference_table
-from paper.measure import Row
 
 NAME = "rotated"
 TITLE = "Rotated images: tasks that are alike"
@@ -30,12 +26,5 @@ PAPER = (
     " above those of PSP and BatchE that are told the task. Curves only."
 )
 
-
-def table(runs: Sequence[Run]) -> list[Row]:
-    """Return accuracy and inference for each way to learn and number of tasks learned."""
-    return inference_table(runs, "rotated")
-
-
-def draw(rows: list[Row]) -> Figure:
-    """Draw two panels."""
-    return draw_inference(rows)
+table = partial(inference_table, kind="rotated")
+draw = draw_inference

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
-from matplotlib.figure import Figure
-
-from core.store import Run
 from paper.many_tasks import HEADING, draw_inference, inference_table
-from paper.measure import Row
 
 NAME = "task_inference"
 TITLE = "Many tasks in one frozen network"
@@ -31,12 +27,5 @@ PAPER = (
     " visible forgetting. With few superfluous outputs inference is much worse. Curves only."
 )
 
-
-def table(runs: Sequence[Run]) -> list[Row]:
-    """Return accuracy and inference for each network, way to learn, and number of tasks learned."""
-    return inference_table(runs, "permuted")
-
-
-def draw(rows: list[Row]) -> Figure:
-    """Draw two panels for each network."""
-    return draw_inference(rows)
+table = partial(inference_table, kind="permuted")
+draw = draw_inference
