@@ -4,6 +4,7 @@ Each class is a drop-in twin: same arguments, parameter names, initialisation an
 derives from `Batched`, which is how `masks.ways` knows it.
 """
 
+from layers.attention import MultiheadAttention
 from layers.batch_norm import BatchNorm1d, BatchNorm2d
 from layers.batched import Batched
 from layers.conv import Conv2d
@@ -15,5 +16,5 @@ from layers.norm import LayerNorm
 
 __all__ = [
     "LSTM", "BatchNorm1d", "BatchNorm2d", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "LayerNorm", "Linear",
-    "LocallyConnected2d",
+    "LocallyConnected2d", "MultiheadAttention",
 ]  # fmt: skip
