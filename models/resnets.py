@@ -41,6 +41,7 @@ SHAPES = {
     "resnet18": Shape(False, (2, 2, 2, 2)),
     "resnet50": Shape(True, (3, 4, 6, 3)),
     "resnet101": Shape(True, (3, 4, 23, 3)),
+    "resnet110": Shape(False, (18, 18, 18), channels=16),
     "gem_resnet18": Shape(False, (2, 2, 2, 2), channels=20),
     "imagenet_resnet18": Shape(False, (2, 2, 2, 2), large=True),
     "imagenet_resnet50": Shape(True, (3, 4, 6, 3), large=True),
@@ -50,7 +51,9 @@ SHAPES = {
 }
 
 
-def resnet(name: str, inputs: int, outputs: int, affine: bool = False, width: float = 1.0) -> nn.Sequential:
+def resnet(
+    name: str, inputs: int, outputs: int, affine: bool = False, width: float = 1.0, bias: bool = False,
+) -> nn.Sequential:  # fmt: skip
     """Return a residual network; its parameters are not drawn.
 
     Args:
@@ -59,6 +62,7 @@ def resnet(name: str, inputs: int, outputs: int, affine: bool = False, width: fl
         outputs: width of the last layer, which has no bias.
         affine: whether batch normalisation has weights and biases.
         width: factor of every number of channels.
+        bias: whether the last layer has one.
 
     Source: He et al., "Deep Residual Learning", CVPR 2016; Zagoruyko and Komodakis, "Wide Residual Networks", 2016;
     with the last layer and the normalisation of Ramanujan et al., CVPR 2020, its code.
@@ -73,7 +77,7 @@ def resnet(name: str, inputs: int, outputs: int, affine: bool = False, width: fl
         planes, stride = channels * 2**stage, 1 if stage == 0 else 2
         layers.append(_stage(shape, before, planes, count, stride, norm))
         before = planes * shape.block.expansion
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), Linear(before, outputs, bias=False))
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), Linear(before, outputs, bias=bias))
     _use_our_convolutions(network)
     return network
 

@@ -8,8 +8,8 @@ from typing import Literal
 from core.errors import OptionError
 
 Network = Literal[
-    "fc", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet50", "resnet101", "gem_resnet18", "imagenet_resnet18",
-    "imagenet_resnet50", "imagenet_resnet101", "imagenet_wide_resnet50", "imagenet_wide_resnet101",
+    "fc", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet50", "resnet101", "resnet110", "gem_resnet18",
+    "imagenet_resnet18", "imagenet_resnet50", "imagenet_resnet101", "imagenet_wide_resnet50", "imagenet_wide_resnet101",
 ]
 
 

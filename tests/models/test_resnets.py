@@ -44,7 +44,8 @@ def test_small_ones_run_and_are_drawn(name):
     network = random_net(name, (1, 16, 16), 3, stream(0, "init"), "signed_constant", width=0.0625)
     assert network(torch.randn(2, 1, 16, 16)).shape == (2, 3)
     for parameter in network.parameters():
-        assert len(parameter.abs().unique()) == 1 and parameter.unique().numel() == 2
+        assert len(parameter.abs().unique()) == 1
+        assert parameter.numel() < 20 or parameter.unique().numel() == 2
 
 
 def test_two_masks_in_training_with_statistics_for_each():
