@@ -65,9 +65,7 @@ class MultiheadAttention(Batched, nn.MultiheadAttention):
             BatchError: with K weights, B is no multiple of K or an input has no batch axis.
             LayerError: with K weights, the attention itself is asked for.
         """
-        k = samples(
-            self, (self.in_proj_weight, 2), (self.in_proj_bias, 1), (self.out_proj.weight, 2), (self.out_proj.bias, 1)
-        )
+        k = self._samples()
         if not k:
             return super().forward(
                 query, key, value, key_padding_mask, need_weights, attn_mask, average_attn_weights, is_causal
@@ -76,30 +74,46 @@ class MultiheadAttention(Batched, nn.MultiheadAttention):
             raise LayerError(f"MultiheadAttention with K={k} weights does not return the attention; need_weights=False")
         if query.dim() != 3:
             raise BatchError(f"MultiheadAttention with K={k} needs inputs [B, T, E], not {list(query.shape)}")
-        q, keys, values = self._projected(k, query, key, value)
-        mask = self._mask(attn_mask, key_padding_mask, q)
-        causal = is_causal and key_padding_mask is None
-        y = F.scaled_dot_product_attention(
-            q, keys, values, None if causal else mask, self.dropout if self.training else 0.0, causal
-        )
-        y = y.transpose(1, 2).flatten(2)  # [B, T, E]
-        rows = product(chunks(y, k).flatten(1, 2), self.out_proj.weight, self.out_proj.bias)
-        return rows.view(query.shape), None
-
-    def _projected(self, k: int, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        """Return queries, keys and values by heads, each [B, heads, T, d]."""
         if key is value and query is key:
-            parts = self._rows(k, query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+            q, keys, values = self.project(query, "qkv")
         else:
-            weights = self.in_proj_weight.chunk(3, -2)
-            biases = [None] * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3, -1)
-            parts = [self._rows(k, *one) for one in zip((query, key, value), weights, biases, strict=True)]
-        return [part.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for part in parts]
+            q, keys, values = (self.project(x, part)[0] for x, part in ((query, "q"), (key, "k"), (value, "v")))
+        causal = is_causal and key_padding_mask is None
+        mask = None if causal else self._mask(attn_mask, key_padding_mask, q)
+        return self.attend(q, keys, values, mask, causal), None
 
-    @staticmethod
-    def _rows(k: int, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        y = product(chunks(x, k).flatten(1, 2), weight, bias)
-        return y.view(*x.shape[:-1], y.shape[-1])
+    def project(self, x: Tensor, parts: str) -> tuple[Tensor, ...]:
+        """Return what the attention is made of, each [B, heads, T, d]: decoding keeps keys and values.
+
+        Args:
+            x: [B, T, E].
+            parts: neighbours of "qkv": queries, keys, values.
+        """
+        first, rows = "qkv".index(parts), len(parts) * self.embed_dim
+        weight = self.in_proj_weight.narrow(-2, first * self.embed_dim, rows)
+        bias = None if self.in_proj_bias is None else self.in_proj_bias.narrow(-1, first * self.embed_dim, rows)
+        y = product(chunks(x, self._samples() or 1).flatten(1, 2), weight, bias).view(*x.shape[:-1], rows)
+        return tuple(p.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for p in y.chunk(len(parts), -1))
+
+    def attend(
+        self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, causal: bool = False
+    ) -> Tensor:
+        """Return the output [B, T, E] for what `project` gave.
+
+        Args:
+            queries, keys, values: [B, heads, T or S, d].
+            mask: added to the scores, of a shape that broadcasts to [B, heads, T, S].
+            causal: a position attends to none after it.
+        """
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(queries, keys, values, mask, dropout, causal).transpose(1, 2).flatten(2)
+        rows = product(chunks(y, self._samples() or 1).flatten(1, 2), self.out_proj.weight, self.out_proj.bias)
+        return rows.view(y.shape)
+
+    def _samples(self) -> int:
+        return samples(
+            self, (self.in_proj_weight, 2), (self.in_proj_bias, 1), (self.out_proj.weight, 2), (self.out_proj.bias, 1)
+        )
 
     def _mask(self, attn_mask: Tensor | None, padding: Tensor | None, q: Tensor) -> Tensor | None:
         """Return what is added to the scores: -inf where torch's masks say True, the sum of both."""
