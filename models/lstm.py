@@ -44,14 +44,7 @@ class LSTMModel(nn.Module):
         self.to_empty(device=rng.device)
         self.lstm.reset_parameters(rng)
         self.output.reset_parameters(rng)
-        with torch.no_grad():
-            for layer in range(n_layers):
-                # torch's order of the blocks is input, forget, cell, output
-                cell = getattr(self.lstm, f"weight_hh_l{layer}")[2 * state_size : 3 * state_size]
-                nn.init.orthogonal_(cell, generator=rng)
-                bias = getattr(self.lstm, f"bias_ih_l{layer}")
-                bias.zero_()
-                bias[state_size : 2 * state_size] = 1
+        remember(self.lstm, rng)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, T, n_in] to [B, T, n_out]."""
@@ -66,3 +59,15 @@ class LSTMModel(nn.Module):
     def io(self) -> set[str]:
         """Return the names of the first layer's input weights and of the output layer's parameters."""
         return {"lstm.weight_ih_l0", *self.groups()[-1]}
+
+
+def remember(lstm: LSTM, rng: torch.Generator) -> None:
+    """Set forget-gate biases to 1 and the others to 0, and draw the cell gates' recurrent weights orthogonal."""
+    size = lstm.hidden_size
+    with torch.no_grad():
+        for layer in range(lstm.num_layers):
+            # torch's order of the blocks is input, forget, cell, output
+            nn.init.orthogonal_(getattr(lstm, f"weight_hh_l{layer}")[2 * size : 3 * size], generator=rng)
+            bias = getattr(lstm, f"bias_ih_l{layer}")
+            bias.zero_()
+            bias[size : 2 * size] = 1
