@@ -1,8 +1,6 @@
-"""How many bytes a mask takes to keep: as a bit for each weight, as indices of those kept, or at best."""
+"""How many bytes a mask takes to keep: as a bit for each weight, or as indices of those kept."""
 
 from __future__ import annotations
-
-import math
 
 from masks.algebra import Masks
 
@@ -26,12 +24,3 @@ def index_bytes(masks: Masks) -> int:
 def stored_bytes(masks: Masks) -> int:
     """Return the bytes of the smaller of the two."""
     return min(bitmap_bytes(masks), index_bytes(masks))
-
-
-def entropy_bytes(masks: Masks) -> float:
-    """Return the least that any code takes for masks of these densities: sum of n H(k) / 8."""
-    return sum(mask.numel() * _entropy(float(mask.float().mean())) / 8 for mask in masks.values())
-
-
-def _entropy(p: float) -> float:
-    return -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)

@@ -41,8 +41,7 @@ class ManyTasks(Task):
         outputs = self.tasks.classes if options.outputs is None else options.outputs
         if outputs < self.tasks.classes:
             raise OptionError(f"outputs={outputs} is fewer than the {self.tasks.classes} classes of a task")
-        self.superfluous = outputs - self.tasks.classes
-        if options.infer.strategy != "none" and options.infer.objective == "G" and not self.superfluous:
+        if options.infer.strategy != "none" and options.infer.objective == "G" and outputs == self.tasks.classes:
             raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {self.tasks.classes}")
         self.model = network_of(options, image, outputs, self.device).train()
         if options.infer.strategy != "none" and statistics_of(self.model):
