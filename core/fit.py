@@ -222,9 +222,14 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
     return optim.lr
 
 
-def make_optimizer(stage: Stage) -> torch.optim.Optimizer:
-    """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it."""
+def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:
+    """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it.
+
+    None where the stage trains nothing, which one of 0 steps may.
+    """
     tensors = {name: tensor.requires_grad_() for name, tensor in stage.train().items()}
+    if not tensors and stage.steps == 0:
+        return None
     by_scale: dict[float, list[Tensor]] = {}
     for name, tensor in tensors.items():
         by_scale.setdefault(stage.lr_scales.get(name, 1.0), []).append(tensor)

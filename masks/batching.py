@@ -52,7 +52,9 @@ def forward(
         MaskError: a name or shape does not fit the model.
         OptionError: `how` is none of the above.
     """
-    own = dict(model.named_parameters(remove_duplicate=False)) | dict(model.named_buffers())
+    own = dict(model.named_parameters(remove_duplicate=False))
+    if not weights.keys() <= own.keys():
+        own |= dict(model.named_buffers())
     _check(own, weights, k)
     if k is None:
         return functional_call(model, dict(weights), args, kwargs)

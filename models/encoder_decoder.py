@@ -8,12 +8,13 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from layers import LSTM, Embedding, Linear
 from models.lstm import remember
+from models.sequence import SequenceModel
+
+State = tuple[Tensor, Tensor]
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(SequenceModel):
     """Two LSTMs with one bias for each gate, embeddings, and a linear output; 990,543 parameters for SCAN.
-
-    The number behind the last word of a vocabulary ends a sequence, and begins the answer.
 
     Args:
         source_words, target_words: sizes of the vocabularies.
@@ -30,8 +31,7 @@ class EncoderDecoder(nn.Module):
         self, source_words: int, target_words: int, rng: torch.Generator, state_size: int = 200, layers: int = 2,
         embedding: int = 16, dropout: float = 0.5,
     ):  # fmt: skip
-        super().__init__()
-        self.source_end, self.target_end = source_words, target_words
+        super().__init__(source_words, target_words)
         between = dropout if layers > 1 else 0.0
         with torch.device("meta"):  # the constructors would draw from the global generator
             self.encoder_embedding = Embedding(source_words + 1, embedding)
@@ -48,42 +48,13 @@ class EncoderDecoder(nn.Module):
         for lstm in (self.encoder, self.decoder):
             remember(lstm, rng)
 
-    def forward(
-        self, source: Tensor, source_length: Tensor, target: Tensor | None = None, most: int = 0
-    ) -> Tensor:  # fmt: skip
-        """Return the outputs for an answer that is given, or the answer that the network finds.
-
-        Args:
-            source: [B, S] words; what is behind the length of a row is not looked at.
-            source_length: [B].
-            target: [B, T] words of the right answers.
-            most: without a target, the longest answer that is tried.
-
-        Returns:
-            With a target: [B, T + 1, words + 1]: for every position the next word, the end after the last.
-            Without: [B, most] words, the end's number behind the end.
-        """
-        places = torch.arange(source.shape[1] + 1, device=source.device)
-        end = source.new_full((len(source), 1), self.source_end)
-        words = torch.where(places < source_length[:, None], torch.cat([source, end], 1), self.source_end)
+    def encode(self, words: Tensor, length: Tensor) -> State:
+        """Return the state behind the end."""
         read = self.dropout(self.encoder_embedding(words))
-        packed = pack_padded_sequence(read, source_length.cpu() + 1, batch_first=True, enforce_sorted=False)
-        _, state = self.encoder(packed)
-        begin = words.new_full((len(words), 1), self.target_end)
-        if target is None:
-            return self._greedy(state, begin, most)
-        said = self.dropout(self.decoder_embedding(torch.cat([begin, target], 1)))
-        return self.output(self.decoder(said, state)[0])
+        packed = pack_padded_sequence(read, length.cpu(), batch_first=True, enforce_sorted=False)
+        return self.encoder(packed)[1]
 
-    def _greedy(self, state: tuple[Tensor, Tensor], word: Tensor, most: int) -> Tensor:
-        words = word.new_full((len(word), most), self.target_end)
-        ended = torch.zeros(len(word), dtype=torch.bool, device=word.device)
-        for step in range(most):
-            y, state = self.decoder(self.decoder_embedding(word), state)
-            found = self.output(y)[:, 0].argmax(-1)
-            words[:, step] = torch.where(ended, self.target_end, found)
-            ended |= found == self.target_end
-            if bool(ended.all()):
-                break
-            word = found[:, None]
-        return words
+    def decode(self, state: State, words: Tensor) -> tuple[Tensor, State]:
+        """Return the outputs of the next words, and the state behind them."""
+        y, state = self.decoder(self.dropout(self.decoder_embedding(words)), state)
+        return self.output(y), state

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from layers import Embedding, LayerNorm, Linear, MultiheadAttention
+from models.sequence import SequenceModel
 
 Heads = tuple[Tensor, ...]
 
@@ -56,10 +58,25 @@ class Block(nn.Module):
         return self.norms[-1](x + self.dropout(self.linear2(self.dropout(F.relu(self.linear1(x))))))
 
 
-class Transformer(nn.Module):
-    """Encoder and decoder with sinusoidal positions and a norm behind every block; 607,607 parameters for SCAN.
+@dataclass(frozen=True)
+class Prefix:
+    """What is kept of the words decoded so far, and of the source.
 
-    The number behind the last word of a vocabulary ends a sequence, and begins the answer.
+    Attributes:
+        length: number of words.
+        kept: their keys and values, of each block.
+        encoded: keys and values of the source, of each block.
+        hidden: added to the scores of the source, [B, 1, 1, S].
+    """
+
+    length: int
+    kept: list[Heads]
+    encoded: list[Heads]
+    hidden: Tensor
+
+
+class Transformer(SequenceModel):
+    """Encoder and decoder with sinusoidal positions and a norm behind every block; 607,607 parameters for SCAN.
 
     Args:
         source_words, target_words: sizes of the vocabularies.
@@ -74,79 +91,46 @@ class Transformer(nn.Module):
         self, source_words: int, target_words: int, rng: torch.Generator, size: int = 100, heads: int = 4,
         layers: int = 3, inner: int = 200, dropout: float = 0.1,
     ):  # fmt: skip
-        super().__init__()
-        self.size, self.source_end, self.target_end = size, source_words, target_words
-        self.input_embedding = Embedding(source_words + 1, size)
-        self.output_embedding = Embedding(target_words + 1, size)
-        self.encoder = nn.ModuleList(Block(size, heads, inner, dropout, False) for _ in range(layers))
-        self.decoder = nn.ModuleList(Block(size, heads, inner, dropout, True) for _ in range(layers))
-        self.output_map = Linear(size, target_words + 1)
+        super().__init__(source_words, target_words)
+        self.size = size
+        with torch.device("meta"):  # the constructors would draw from the global generator
+            self.input_embedding = Embedding(source_words + 1, size)
+            self.output_embedding = Embedding(target_words + 1, size)
+            self.encoder = nn.ModuleList(Block(size, heads, inner, dropout, False) for _ in range(layers))
+            self.decoder = nn.ModuleList(Block(size, heads, inner, dropout, True) for _ in range(layers))
+            self.output_map = Linear(size, target_words + 1)
         self.dropout = nn.Dropout(dropout)
+        self.to_empty(device=rng.device)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter, generator=rng)
-            elif name.endswith("bias"):
-                nn.init.zeros_(parameter)
+            else:
+                nn.init.constant_(parameter, 0.0 if name.endswith("bias") else 1.0)
 
-    def forward(
-        self, source: Tensor, source_length: Tensor, target: Tensor | None = None, most: int = 0
-    ) -> Tensor:  # fmt: skip
-        """Return the outputs for an answer that is given, or the answer that the network finds.
-
-        Args:
-            source: [B, S] words; what is behind the length of a row is not looked at.
-            source_length: [B].
-            target: [B, T] words of the right answers.
-            most: without a target, the longest answer that is tried.
-
-        Returns:
-            With a target: [B, T + 1, words + 1]: for every position the next word, the end after the last.
-            Without: [B, most] words, the end's number behind the end.
-        """
-        encoded, hidden = self._encode(source, source_length)
-        if target is None:
-            return self._greedy(encoded, hidden, most)
-        begin = target.new_full((len(target), 1), self.target_end)
-        x = self._placed(self.output_embedding(torch.cat([begin, target], 1)), 0)
-        length = x.shape[1]
-        causal = torch.full((length, length), float("-inf"), device=x.device, dtype=x.dtype).triu(1)
-        for block, memory in zip(self.decoder, encoded, strict=True):
-            own = block.attentions["self_attention"].project(x, "kv")
-            x = block(x, own, causal, memory, hidden)
-        return self.output_map(x)
-
-    def _encode(self, source: Tensor, source_length: Tensor) -> tuple[list[Heads], Tensor]:
-        """Return the decoder blocks' keys and values of the source, its end included, and what hides the padding."""
-        places = torch.arange(source.shape[1] + 1, device=source.device)
-        end = source.new_full((len(source), 1), self.source_end)
-        words = torch.where(places < source_length[:, None], torch.cat([source, end], 1), self.source_end)
+    def encode(self, words: Tensor, length: Tensor) -> Prefix:
+        """Return an empty prefix, and the decoder blocks' keys and values of the source."""
         x = self._placed(self.input_embedding(words), 0)
-        hidden = torch.zeros(words.shape, dtype=x.dtype, device=x.device)
-        hidden = hidden.masked_fill_(places > source_length[:, None], float("-inf"))[:, None, None, :]
+        padding = torch.arange(words.shape[1], device=words.device) >= length[:, None]
+        hidden = torch.zeros(words.shape, dtype=x.dtype, device=x.device).masked_fill_(padding, float("-inf"))
+        hidden = hidden[:, None, None, :]
         for block in self.encoder:
             x = block(x, block.attentions["self_attention"].project(x, "kv"), hidden, None, None)
-        return [block.attentions["cross_attention"].project(x, "kv") for block in self.decoder], hidden
+        encoded = [block.attentions["cross_attention"].project(x, "kv") for block in self.decoder]
+        return Prefix(0, [], encoded, hidden)
 
-    def _greedy(self, encoded: list[Heads], hidden: Tensor, most: int) -> Tensor:
-        words = torch.full((hidden.shape[0], most + 1), self.target_end, device=hidden.device)
-        kept: list[Heads] = []  # keys and values of the prefix, of each block
-        ended = torch.zeros(len(words), dtype=torch.bool, device=words.device)
-        for step in range(most):
-            x = self._placed(self.output_embedding(words[:, step : step + 1]), step)
-            for i, (block, memory) in enumerate(zip(self.decoder, encoded, strict=True)):
-                own = block.attentions["self_attention"].project(x, "kv")
-                if step:
-                    own = tuple(torch.cat(pair, 2) for pair in zip(kept[i], own, strict=True))
-                    kept[i] = own
-                else:
-                    kept.append(own)
-                x = block(x, own, None, memory, hidden)
-            found = self.output_map(x)[:, 0].argmax(-1)
-            words[:, step + 1] = torch.where(ended, self.target_end, found)
-            ended |= found == self.target_end
-            if bool(ended.all()):
-                break
-        return words[:, 1:]
+    def decode(self, state: Prefix, words: Tensor) -> tuple[Tensor, Prefix]:
+        """Return the outputs of the next words, and the prefix with them."""
+        x = self._placed(self.output_embedding(words), state.length)
+        count, kept = words.shape[1], []
+        later = torch.full((count, state.length + count), float("-inf"), device=x.device, dtype=x.dtype)
+        later = later.triu(state.length + 1)
+        for i, (block, memory) in enumerate(zip(self.decoder, state.encoded, strict=True)):
+            own = block.attentions["self_attention"].project(x, "kv")
+            if state.kept:
+                own = tuple(torch.cat(pair, 2) for pair in zip(state.kept[i], own, strict=True))
+            kept.append(own)
+            x = block(x, own, later if count > 1 else None, memory, state.hidden)
+        return self.output_map(x), Prefix(state.length + count, kept, state.encoded, state.hidden)
 
     def _placed(self, x: Tensor, first: int) -> Tensor:
         return self.dropout(x + positions(first, x.shape[1], self.size).to(x))

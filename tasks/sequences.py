@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from data.standardised import standardised_images
 from data.task_sequence import TaskSequence
+from tasks.images import sets_of
 
 
 def sequence_of(options: Any, device: torch.device) -> tuple[TaskSequence, Sequence[int]]:
@@ -18,13 +18,9 @@ def sequence_of(options: Any, device: torch.device) -> tuple[TaskSequence, Seque
         options: of a task with `tasks` (tasks.options.supsup.SequenceOptions), `data`, `train`, `run` and `seed`.
         device: where the images lie.
     """
-    data, tasks = options.data, options.tasks
-    sets = standardised_images(
-        data.name, options.run.cache, data.file, data.canvas, data.noise, data.train_size, data.test_size,
-        data.hold_out, device,
-    )  # fmt: skip
+    sets, tasks = sets_of(options, device), options.tasks
     sequence = TaskSequence(
         sets, tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle, tasks.classes,
-        tasks.ordered, tasks.relabel, data.augment,
+        tasks.ordered, tasks.relabel, options.data.augment,
     )  # fmt: skip
     return sequence, tuple(sets["train"][0].shape[1:])

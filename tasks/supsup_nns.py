@@ -123,7 +123,7 @@ class NNs(ManyTasks):
     def begin(self, stretch: int) -> dict[str, Tensor]:
         """Return the scores that the stretch trains."""
         if self.chosen[stretch] == SKIPPED:
-            return {"nothing": torch.zeros(1)}
+            return {}
         return self.learner.begin([self.chosen[stretch]])
 
     def measure(self, stretch: int) -> dict[str, float]:

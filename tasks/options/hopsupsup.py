@@ -8,6 +8,7 @@ from typing import Literal
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
 from masks.options import MaskKind, mask_options
+from tasks.options.random_nets import Init
 from tasks.options.supsup import SequenceImages, SequenceOptions
 
 
@@ -75,10 +76,7 @@ class HopSupSupOptions(TaskOptions):
 
     layer_sizes: tuple[int, ...] = (2048, 2048)
     """Widths of the hidden layers."""
-    init: Literal[
-        "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
-        "standard",
-    ] = "signed_constant"
+    init: Init = "signed_constant"
     """How the weights are drawn."""
     tasks: SplitOptions = field(default_factory=SplitOptions)
     data: SequenceImages = field(default_factory=SequenceImages)

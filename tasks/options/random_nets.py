@@ -7,6 +7,10 @@ from typing import Literal
 
 from core.errors import OptionError
 
+Init = Literal[
+    "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
+    "standard",
+]
 Network = Literal[
     "fc", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet50", "resnet101", "resnet110", "gem_resnet18",
     "imagenet_resnet18", "imagenet_resnet50", "imagenet_resnet101", "imagenet_wide_resnet50", "imagenet_wide_resnet101",
@@ -23,10 +27,7 @@ class RandomNetOptions:
     """Widths of the hidden layers of fc."""
     width: float = 1.0
     """Factor of every width but that of the output."""
-    init: Literal[
-        "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
-        "standard",
-    ] = "signed_constant"
+    init: Init = "signed_constant"
     """How the weights are drawn."""
     scale: Literal["none", "keep", "published"] = "none"
     """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""

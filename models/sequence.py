@@ -1,0 +1,67 @@
+"""What networks from one sequence to another share: how both are read, taught, and answered word by word."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class SequenceModel(nn.Module, ABC):
+    """Base of them. The number behind the last word of a vocabulary ends a sequence, and begins the answer.
+
+    Args:
+        source_words, target_words: sizes of the vocabularies.
+    """
+
+    def __init__(self, source_words: int, target_words: int):
+        super().__init__()
+        self.source_end, self.target_end = source_words, target_words
+
+    def forward(
+        self, source: Tensor, source_length: Tensor, target: Tensor | None = None, most: int = 0
+    ) -> Tensor:  # fmt: skip
+        """Return the outputs for an answer that is given, or the answer that the network finds.
+
+        Args:
+            source: [B, S] words; what is behind the length of a row is not looked at.
+            source_length: [B].
+            target: [B, T] words of the right answers.
+            most: without a target, the longest answer that is tried.
+
+        Returns:
+            With a target: [B, T + 1, words + 1]: for every position the next word, the end after the last.
+            Without: [B, most] words, the end's number behind the end.
+        """
+        places = torch.arange(source.shape[1] + 1, device=source.device)
+        end = source.new_full((len(source), 1), self.source_end)
+        words = torch.where(places < source_length[:, None], torch.cat([source, end], 1), self.source_end)
+        state = self.encode(words, source_length + 1)
+        begin = words.new_full((len(words), 1), self.target_end)
+        if target is not None:
+            return self.decode(state, torch.cat([begin, target], 1))[0]
+        found, word = words.new_full((len(words), most), self.target_end), begin
+        ended = torch.zeros(len(words), dtype=torch.bool, device=words.device)
+        for step in range(most):
+            outputs, state = self.decode(state, word)
+            word = outputs.argmax(-1)
+            found[:, step] = torch.where(ended, self.target_end, word[:, 0])
+            ended |= word[:, 0] == self.target_end
+            if bool(ended.all()):
+                break
+        return found
+
+    @abstractmethod
+    def encode(self, words: Tensor, length: Tensor) -> Any:
+        """Return what decoding begins with.
+
+        Args:
+            words: [B, S], the end included and behind it.
+            length: [B], with the end.
+        """
+
+    @abstractmethod
+    def decode(self, state: Any, words: Tensor) -> tuple[Tensor, Any]:
+        """Return the outputs [B, T, words + 1] of the next words [B, T], and what goes on from there."""
