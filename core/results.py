@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +21,27 @@ from core.store import Run
 
 NAME = "results.csv"
 FIRST = ("finished", "signature")
+PATIENCE = 60  # seconds to wait for another run that writes
+log = logging.getLogger("sieve")
 
 
 def append_result(run: Run) -> None:
     """Add a finished run to the results.csv of its sweep, unless it stands there already.
 
-    A run that has columns which the file lacks, and a file that a kill left half-written, make it anew.
+    A run that has columns which the file lacks, and a file that a kill left half-written, make it anew. A file that
+    cannot be written is reported and costs the run nothing: it can be made again from the runs.
     """
+    try:
+        _append(run)
+    except (OSError, SieveError) as error:
+        folder = run.folder.parent
+        log.warning("%s is not written (%s); python -m core.results %s makes it anew", folder / NAME, error, folder)
+
+
+def _append(run: Run) -> None:
     path = run.folder.parent / NAME
     line = _line(run)
-    with FileLock(run.folder.parent / f".{NAME}.lock"):
+    with FileLock(run.folder.parent / f".{NAME}.lock", timeout=PATIENCE):
         text = path.read_text() if path.exists() else ""
         header = next(csv.reader([text.partition("\n")[0]]), [])
         if not text.endswith("\n") or not set(line) <= set(header):

@@ -62,3 +62,11 @@ def test_command(tmp_path, capsys):
     assert main([]) == 2 and "which?" in capsys.readouterr().err
     with pytest.raises(StoreError, match="there is no finished run"):
         rebuild_results(tmp_path)
+
+
+def test_a_table_that_cannot_be_written_costs_the_run_nothing(tmp_path, caplog):
+    run = finished(tmp_path, 1, {"a": 1})
+    (tmp_path / "one" / "results.csv").mkdir()
+    append_result(run)
+    assert "is not written" in caplog.text and "python -m core.results" in caplog.text
+    assert run.state == "done"
