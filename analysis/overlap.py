@@ -16,21 +16,23 @@ def sharing(subnets: Mapping[str, Masks]) -> dict[str, float]:
     the density of that union: a sharing at that level says nothing about reuse.
 
     Args:
-        subnets: at least two subtasks' masks (the whole task's control left out).
+        subnets: the subtasks' masks (the whole task's control left out).
 
     Returns:
         kept/<subnet>/<parameter|total>: weights kept;
-        sharing/<subnet>/<parameter|total> and sharing_random/...: fractions, 0 for an empty mask.
+        sharing/<subnet>/<parameter|total> and sharing_random/...: fractions, 0 for an empty mask; none of a single one.
 
     Source: "Are Neural Nets Modular?", section 3.1. Differs from the authors' code: its total divides the shared
     weights by the union of the masks; here, as in the paper's figures, by the mask's own weights.
     """
     numbers: dict[str, float] = {}
     for name, masks in subnets.items():
-        others = reduce(or_, (other for key, other in subnets.items() if key != name))
-        both = masks & others
         kept = {p: int(m.count_nonzero()) for p, m in masks.items()}
         numbers |= _each(f"kept/{name}", kept, sum(kept.values()))
+        if len(subnets) == 1:
+            break
+        others = reduce(or_, (other for key, other in subnets.items() if key != name))
+        both = masks & others
         shared = {p: int(m.count_nonzero()) for p, m in both.items()}
         chance = {p: kept[p] * float(m.float().mean()) for p, m in others.items()}
         numbers |= _fractions(f"sharing/{name}", shared, kept)

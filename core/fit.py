@@ -217,6 +217,10 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
     """Return the learning rate of step number `step` (from 0) of `steps`."""
     if step < optim.warmup:
         return optim.lr * (step + 1) / optim.warmup
+    if optim.schedule == "step":
+        return optim.lr * optim.decay ** sum(step >= at for at in optim.decay_at)
+    if optim.schedule == "inverse_sqrt":
+        return optim.lr * math.sqrt(max(1, optim.warmup) / (step + 1))
     if optim.schedule == "cosine":
         return optim.lr * 0.5 * (1 + math.cos(math.pi * (step - optim.warmup) / max(1, steps - optim.warmup)))
     return optim.lr
@@ -237,7 +241,8 @@ def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:
     optim = stage.optim
     if optim.optimizer == "adam":
         fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors.values())
-        return torch.optim.Adam(groups, optim.lr, weight_decay=optim.weight_decay, fused=fused)
+        betas = (0.9, optim.beta2)
+        return torch.optim.Adam(groups, optim.lr, betas, optim.eps, optim.weight_decay, fused=fused)
     if optim.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, optim.lr, weight_decay=optim.weight_decay)
     return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)

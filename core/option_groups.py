@@ -43,12 +43,21 @@ class TrainOptions:
     """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
     momentum: float = 0.9
     """Momentum of sgd."""
+    beta2: float = 0.999
+    """How slowly Adam forgets squared gradients."""
+    eps: float = 1e-8
+    """Adam's term in the denominator."""
     weight_decay: float = 0.0
     """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly from lr / warmup."""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
+    schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "constant"
+    """Learning rate after the warm-up: constant; cosine to zero at the last step; step: times `decay` after each of
+    `decay_at` steps; inverse_sqrt: falling as 1 / sqrt(step), from lr at the end of the warm-up."""
+    decay_at: tuple[int, ...] = ()
+    """Steps after which schedule=step lowers the learning rate."""
+    decay: float = 0.1
+    """Factor of schedule=step."""
     grad_clip: float | None = 1.0
     """Largest global gradient norm; none turns clipping off."""
     eval_every: int = 1000
@@ -59,8 +68,13 @@ class TrainOptions:
     def __post_init__(self) -> None:
         require(
             self, "train.", steps=1, batch_size=1, lr=0, momentum=0, weight_decay=0, warmup=0, grad_clip=0,
-            eval_every=1, eval_batch_size=1,
+            eval_every=1, eval_batch_size=1, beta2=0, eps=0, decay=0,
         )
+        if bool(self.decay_at) != (self.schedule == "step"):
+            raise OptionError(
+                f"train.schedule={self.schedule} with train.decay_at={','.join(map(str, self.decay_at)) or 'none'}: "
+                "schedule=step lowers the learning rate at the steps of decay_at, the others have none"
+            )
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor
 
 from core.errors import OptionError
 from core.registry import nearest
 from data.download import fetch
+from data.encoded import encoded
+from data.sequences import Sequences, encode
 
 BASE = "https://raw.githubusercontent.com/brendenlake/SCAN/master"
 FILES = {  # split -> folder, end of the files' names, sha256 of the training and of the test file
@@ -30,33 +30,7 @@ COMMANDS = (
     "left", "right", "twice", "thrice", "opposite", "around", "and", "after", "jump", "run", "walk", "look", "turn"
 )  # fmt: skip
 ACTIONS = ("I_TURN_LEFT", "I_TURN_RIGHT", "I_JUMP", "I_WALK", "I_RUN", "I_LOOK")
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Pairs of sequences as token numbers, padded with the number behind the last word, which also ends a sequence.
-
-    Attributes:
-        source: [N, longest command] int64, words of `COMMANDS`.
-        source_length: [N].
-        target: [N, longest answer] int64, words of `ACTIONS`.
-        target_length: [N].
-    """
-
-    source: Tensor
-    source_length: Tensor
-    target: Tensor
-    target_length: Tensor
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, chosen: Any) -> Sequences:
-        return Sequences(*(tensor[chosen] for tensor in vars(self).values()))
-
-    def to(self, device: torch.device | str) -> Sequences:
-        """Return the same on a device."""
-        return Sequences(*(tensor.to(device) for tensor in vars(self).values()))
+ENDS = len(COMMANDS), len(ACTIONS)
 
 
 def load_scan(split: str, cache: str | Path = "cache") -> dict[str, Sequences]:
@@ -79,7 +53,8 @@ def load_scan(split: str, cache: str | Path = "cache") -> dict[str, Sequences]:
     for part, sha256 in zip(("train", "test"), hashes, strict=True):
         name = f"{folder}/tasks_{part}_{end}.txt"
         path = fetch(f"{BASE}/{name}", Path(cache) / "scan" / name, sha256)
-        sets[part] = parse_scan(path.read_text().splitlines())
+        kept = encoded(path.with_suffix(".pt"), f"{sha256} 1", partial(_tensors, path))
+        sets[part] = Sequences.of(kept, ENDS)
     return sets
 
 
@@ -91,19 +66,18 @@ def parse_scan(lines: Iterable[str]) -> Sequences:
     """
     pairs = []
     for number, line in enumerate(lines, 1):
-        command, separator, actions = line.removeprefix("IN: ").partition(" OUT: ")
-        pairs.append((command.split(), actions.split()))
-        unknown = {*pairs[-1][0]} - {*COMMANDS} | {*pairs[-1][1]} - {*ACTIONS}
-        if not separator or unknown:
-            raise OptionError(f"line {number} is no pair of SCAN: {line!r}")
-    source, target = (
-        _padded([[vocabulary.index(word) for word in pair[side]] for pair in pairs], len(vocabulary))
-        for side, vocabulary in enumerate((COMMANDS, ACTIONS))
-    )
-    return Sequences(*source, *target)
+        sides = line.removeprefix("IN: ").split(" OUT: ")
+        try:
+            command, actions = sides
+            pairs.append((_numbers(command, COMMANDS), _numbers(actions, ACTIONS)))
+        except ValueError:
+            raise OptionError(f"line {number} is no pair of SCAN: {line!r}") from None
+    return encode(pairs, ENDS)
 
 
-def _padded(sequences: list[list[int]], end: int) -> tuple[Tensor, Tensor]:
-    tensors = [torch.tensor(sequence) for sequence in sequences]
-    lengths = torch.tensor([len(sequence) for sequence in sequences])
-    return torch.nn.utils.rnn.pad_sequence(tensors, batch_first=True, padding_value=end), lengths
+def _numbers(text: str, vocabulary: tuple[str, ...]) -> bytes:
+    return bytes(vocabulary.index(word) for word in text.split())
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    return parse_scan(path.read_text().splitlines()).tensors()

@@ -56,13 +56,14 @@ def forward(
     if not weights.keys() <= own.keys():
         own |= dict(model.named_buffers())
     _check(own, weights, k)
+    weights = _everywhere(model, own, weights)
     if k is None:
-        return functional_call(model, dict(weights), args, kwargs)
+        return functional_call(model, weights, args, kwargs, tie_weights=False)
     rows = _rows((args, kwargs))
     chunk_rows(rows, k)
     way = choose(model, {id(own[name]) for name in weights}, how, k)
     if way == "layers":
-        return functional_call(model, dict(weights), args, kwargs)
+        return functional_call(model, weights, args, kwargs, tie_weights=False)
     inputs = leaves((args, kwargs))
     for leaf in inputs:
         if _leaf_rows(leaf) not in (None, rows):
@@ -91,6 +92,20 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int | No
             raise MaskError(
                 f"{name!r} and {first!r} are one tied parameter of the model; give one of the two"
             )
+
+
+def _everywhere(model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights under every name that theirs has, once for a module that is registered twice.
+
+    torch's own tying would swap such a module's weight twice and leave the given one in the model.
+    """
+    given = {id(own[name]): weight for name, weight in weights.items()}
+    return {
+        f"{prefix}.{name}" if prefix else name: given[id(tensor)]
+        for prefix, module in model.named_modules()
+        for name, tensor in (*module._parameters.items(), *module._buffers.items())
+        if id(tensor) in given
+    }
 
 
 def _leaf_rows(leaf: Leaf) -> int | None:
@@ -130,7 +145,7 @@ def _loop(
     for i in range(k):
         args, kwargs = refill(tree, (pieces[i] for pieces in cut))
         outputs.append(
-            functional_call(model, {name: parts[i] for name, parts in slices.items()}, args, kwargs)
+            functional_call(model, {n: parts[i] for n, parts in slices.items()}, args, kwargs, tie_weights=False)
         )
     rows = _rows(inputs) // k
     joined = [_join(pieces, rows) for pieces in zip(*map(leaves, outputs), strict=True)]
@@ -181,7 +196,7 @@ def _vmap(
         nonlocal template
         args, kwargs = refill(tree, pieces)
         weights = {**weights, **{name: weights.get(name, own[name]).unsqueeze(0) for name in stepped}}
-        template = functional_call(model, weights, args, kwargs)
+        template = functional_call(model, weights, args, kwargs, tie_weights=False)
         return [_checked(leaf, rows) for leaf in leaves(template)]
 
     pieces = [chunks(leaf, k) if leaf.dim() else leaf.expand(k) for leaf in inputs]

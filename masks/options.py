@@ -57,9 +57,11 @@ class MaskOptions(MaskKind):
     """Learning rate of Adam on the scores."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly."""
+    grad_clip: float | None = None
+    """Largest global norm of the scores' gradient; none: train.grad_clip."""
 
     def __post_init__(self) -> None:
-        require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0)
+        require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0, grad_clip=0)
 
 
 @lru_cache

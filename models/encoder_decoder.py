@@ -48,6 +48,12 @@ class EncoderDecoder(SequenceModel):
         for lstm in (self.encoder, self.decoder):
             remember(lstm, rng)
 
+    def groups(self) -> list[list[str]]:
+        """Return the parameter names layer by layer, layer i of both LSTMs together; embeddings are in none."""
+        names = [f"{side}.{name}" for side in ("encoder", "decoder") for name, _ in self.encoder.named_parameters()]
+        layers = [[n for n in names if n.endswith(f"_l{i}")] for i in range(self.encoder.num_layers)]
+        return [*layers, ["output.weight", "output.bias"]]
+
     def encode(self, words: Tensor, length: Tensor) -> State:
         """Return the state behind the end."""
         read = self.dropout(self.encoder_embedding(words))

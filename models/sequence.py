@@ -21,7 +21,8 @@ class SequenceModel(nn.Module, ABC):
         self.source_end, self.target_end = source_words, target_words
 
     def forward(
-        self, source: Tensor, source_length: Tensor, target: Tensor | None = None, most: int = 0
+        self, source: Tensor, source_length: Tensor, target: Tensor | None = None, most: int = 0,
+        taught: bool = True,
     ) -> Tensor:  # fmt: skip
         """Return the outputs for an answer that is given, or the answer that the network finds.
 
@@ -30,6 +31,7 @@ class SequenceModel(nn.Module, ABC):
             source_length: [B].
             target: [B, T] words of the right answers.
             most: without a target, the longest answer that is tried.
+            taught: whether the words before are the target's; otherwise they are those that the network finds.
 
         Returns:
             With a target: [B, T + 1, words + 1]: for every position the next word, the end after the last.
@@ -40,8 +42,10 @@ class SequenceModel(nn.Module, ABC):
         words = torch.where(places < source_length[:, None], torch.cat([source, end], 1), self.source_end)
         state = self.encode(words, source_length + 1)
         begin = words.new_full((len(words), 1), self.target_end)
-        if target is not None:
+        if target is not None and taught:
             return self.decode(state, torch.cat([begin, target], 1))[0]
+        if target is not None:
+            return self._on_its_own(state, begin, target.shape[1] + 1)
         found, word = words.new_full((len(words), most), self.target_end), begin
         ended = torch.zeros(len(words), dtype=torch.bool, device=words.device)
         for step in range(most):
@@ -52,6 +56,18 @@ class SequenceModel(nn.Module, ABC):
             if bool(ended.all()):
                 break
         return found
+
+    def _on_its_own(self, state: Any, word: Tensor, steps: int) -> Tensor:
+        found = []
+        for _ in range(steps):
+            outputs, state = self.decode(state, word)
+            found.append(outputs)
+            word = outputs.argmax(-1)
+        return torch.cat(found, 1)
+
+    @abstractmethod
+    def groups(self) -> list[list[str]]:
+        """Return the parameter names layer by layer, from input to output."""
 
     @abstractmethod
     def encode(self, words: Tensor, length: Tensor) -> Any:

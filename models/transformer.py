@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from layers import Embedding, LayerNorm, Linear, MultiheadAttention
+from layers.batched import chunks
+from layers.product import product
 from models.sequence import SequenceModel
 
 Heads = tuple[Tensor, ...]
@@ -80,8 +82,10 @@ class Transformer(SequenceModel):
 
     Args:
         source_words, target_words: sizes of the vocabularies.
-        size, heads, layers, inner, dropout: E, heads of each attention, blocks on each side, width inside, dropout.
         rng: the stream of the parameters: weights by Xavier's uniform rule, biases 0.
+        size, heads, inner, dropout: E, heads of each attention, width inside, dropout.
+        encoder_layers, decoder_layers: blocks on each side.
+        tied: one embedding for both sides and for the output, whose logits are h E^T / sqrt(size).
 
     Source: Vaswani et al., "Attention Is All You Need", NeurIPS 2017; sizes, and embeddings that are not scaled:
     Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code.
@@ -89,16 +93,17 @@ class Transformer(SequenceModel):
 
     def __init__(
         self, source_words: int, target_words: int, rng: torch.Generator, size: int = 100, heads: int = 4,
-        layers: int = 3, inner: int = 200, dropout: float = 0.1,
+        encoder_layers: int = 3, decoder_layers: int = 3, inner: int = 200, dropout: float = 0.1, tied: bool = False,
     ):  # fmt: skip
         super().__init__(source_words, target_words)
-        self.size = size
+        self.size, self.tied = size, tied
         with torch.device("meta"):  # the constructors would draw from the global generator
             self.input_embedding = Embedding(source_words + 1, size)
-            self.output_embedding = Embedding(target_words + 1, size)
-            self.encoder = nn.ModuleList(Block(size, heads, inner, dropout, False) for _ in range(layers))
-            self.decoder = nn.ModuleList(Block(size, heads, inner, dropout, True) for _ in range(layers))
-            self.output_map = Linear(size, target_words + 1)
+            self.output_embedding = self.input_embedding if tied else Embedding(target_words + 1, size)
+            self.encoder = nn.ModuleList(Block(size, heads, inner, dropout, False) for _ in range(encoder_layers))
+            self.decoder = nn.ModuleList(Block(size, heads, inner, dropout, True) for _ in range(decoder_layers))
+            if not tied:
+                self.output_map = Linear(size, target_words + 1)
         self.dropout = nn.Dropout(dropout)
         self.to_empty(device=rng.device)
         for name, parameter in self.named_parameters():
@@ -106,6 +111,15 @@ class Transformer(SequenceModel):
                 nn.init.xavier_uniform_(parameter, generator=rng)
             else:
                 nn.init.constant_(parameter, 0.0 if name.endswith("bias") else 1.0)
+
+    def groups(self) -> list[list[str]]:
+        """Return the parameter names layer by layer, block i of both sides together; embeddings are in none."""
+        count = max(len(self.encoder), len(self.decoder))
+        groups: list[list[str]] = [[] for _ in range(count)]
+        for side, blocks in (("encoder", self.encoder), ("decoder", self.decoder)):
+            for i, block in enumerate(blocks):
+                groups[i] += [f"{side}.{i}.{name}" for name, _ in block.named_parameters()]
+        return groups if self.tied else [*groups, ["output_map.weight", "output_map.bias"]]
 
     def encode(self, words: Tensor, length: Tensor) -> Prefix:
         """Return an empty prefix, and the decoder blocks' keys and values of the source."""
@@ -130,7 +144,14 @@ class Transformer(SequenceModel):
                 own = tuple(torch.cat(pair, 2) for pair in zip(state.kept[i], own, strict=True))
             kept.append(own)
             x = block(x, own, later if count > 1 else None, memory, state.hidden)
-        return self.output_map(x), Prefix(state.length + count, kept, state.encoded, state.hidden)
+        return self._outputs(x), Prefix(state.length + count, kept, state.encoded, state.hidden)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        if not self.tied:
+            return self.output_map(x)
+        weight = self.input_embedding.weight
+        rows = chunks(x, len(weight) if weight.dim() == 3 else 1).flatten(1, -2)
+        return product(rows, weight).reshape(*x.shape[:-1], -1) / math.sqrt(self.size)
 
     def _placed(self, x: Tensor, first: int) -> Tensor:
         return self.dropout(x + positions(first, x.shape[1], self.size).to(x))

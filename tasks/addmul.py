@@ -10,11 +10,13 @@ from analysis.confusion import confusion
 from analysis.inverse import inverse
 from core.rng import stream
 from data.arithmetic import BASE, draw_set, encode
+from masks.algebra import Masks
 from masks.model import Rows
 from masks.rows import Given, Hard
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 from tasks.arithmetic import Arithmetic, Cases, EvalSet
+from tasks.subnets import CONTROL
 
 OPERATIONS = ("add", "mul")
 STEPS = 3
@@ -84,14 +86,14 @@ class _AddOrMultiply(Arithmetic):
         digits = encode(cases["pairs"], self.options.n_digits)
         return torch.cat([digits, one_hot(cases["operation"], len(OPERATIONS)).to(digits)], 1)
 
-    def extra(self, subnet: str) -> dict[str, float]:
+    def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
         self.count_confusion(f"confusion_{subnet}", Hard(subnet))
         self.count_confusion(
-            f"confusion_inverse_{subnet}", Given(inverse(self.masked.masks(subnet), self.model.io()))
+            f"confusion_inverse_{subnet}", Given(inverse(masks, self.model.io()))
         )
-        if subnet == "control":
+        if subnet == CONTROL:
             self.count_confusion("confusion_network", None)
-        return {}
+        return super().extra(subnet, masks)
 
     def count_confusion(self, name: str, rows: Rows | None) -> None:
         """Write arrays/<name>.npz: which operation the answers of the test set belong to."""

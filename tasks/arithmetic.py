@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.inverse import inverse
 from core.store import Run
 from core.trackers import Mirrors
 from data.arithmetic import BASE, digits
+from masks.algebra import Masks
 from masks.model import Rows
-from tasks.subnets import SubnetTask
+from masks.rows import Given
+from tasks.subnets import CONTROL, SubnetTask
 
 EVAL_BATCH = 8192
 Cases = dict[str, Tensor]
@@ -124,4 +127,13 @@ class Arithmetic(SubnetTask):
             items = correct.flatten()[eval_set.items]
             found = self.parts(items, eval_set) if subtask is None else {"total": items.double().mean().item()}
             numbers |= {f"{name}/accuracy/{part}": value for part, value in found.items()}
+        return numbers
+
+    def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
+        """Test the inverse of a mask."""
+        control, numbers = self.masked.masks(CONTROL), {}
+        for way in self.options.inverse_io:
+            if subnet != CONTROL or way != "control":
+                rows = Given(inverse(masks, self.model.io(), way, control))
+                numbers |= self.all_accuracies(f"inverse/{subnet}/{way}", rows, ("valid", "test"))
         return numbers

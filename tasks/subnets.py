@@ -7,8 +7,9 @@ Each mask stage ends with the accuracies of its subnet, of its inverse and of ra
 from __future__ import annotations
 
 import dataclasses
+import logging
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from torch import Tensor
 
 from analysis.half import half
 from analysis.histogram import probability_histogram
-from analysis.inverse import inverse
 from analysis.overlap import overlap, remaining, sharing
 from analysis.picture import picture
 from core.fit import Stage
@@ -28,8 +28,10 @@ from masks.model import MaskedModel, Rows, freeze
 from masks.options import method_of
 from masks.rows import Given, Hard, Sample
 from masks.select import maskable
+from tasks.pretrained import restore
 from tasks.task import Task
 
+log = logging.getLogger("sieve")
 CONTROL = "control"
 
 
@@ -40,7 +42,10 @@ class SubnetTask(Task):
     """
 
     subtasks: tuple[str, ...]
+    sets: tuple[str, ...] = ("valid", "test", "seen")  # measured at the end of a stage
+    tests: tuple[str, ...] = ("test",)  # measured with half masks and random ones
     middle_is_early = False  # the half-mask test of a network with an odd number of layers
+    from_control: frozenset[str] = frozenset()  # parameters whose scores each subtask takes from the control
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
@@ -49,6 +54,9 @@ class SubnetTask(Task):
             dict(self.model.named_parameters()), options.mask.include, options.mask.exclude, options.mask.bias
         )
         self.masked = MaskedModel(self.model, method_of(options.mask), names)
+        self.restored = options.restore_pretrained is not None
+        if self.restored:
+            log.info("weights of %s", restore(self.model, options.restore_pretrained, options.seed))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the weights and every subnet's scores."""
@@ -60,7 +68,11 @@ class SubnetTask(Task):
 
     @abstractmethod
     def make_model(self, rng: torch.Generator) -> torch.nn.Module:
-        """Return the network, initialised from `rng`; it has `groups()` and `io()`."""
+        """Return the network, initialised from `rng`."""
+
+    def groups(self) -> list[list[str]]:
+        """Return the network's parameter names by layer, from input to output."""
+        return self.model.groups()
 
     @abstractmethod
     def draw(self, rng: torch.Generator, size: int, subtask: str | None) -> Any:
@@ -76,28 +88,38 @@ class SubnetTask(Task):
 
     @abstractmethod
     def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
-        """Return accuracy/<part> of the whole task on the set "valid", "test" or "seen"."""
+        """Return accuracy/<part> of the whole task on one of the `sets`."""
 
     # stages
 
     def stages(self) -> Iterator[Stage]:
-        """Yield `train`, `control` and the subtasks."""
+        """Yield `train`, `control` and the subtasks; `train` has no steps where the weights are a finished run's."""
         self.model.requires_grad_(True).train()
         yield Stage(
             name="train",
             data=self.train_batch,
-            steps=self.options.train.steps,
-            train=lambda: dict(self.model.named_parameters()),
+            steps=0 if self.restored else self.options.train.steps,
+            train=lambda: {} if self.restored else dict(self.model.named_parameters()),
             loss=lambda batch, rows: self.loss(*batch, rows),
             measure=lambda: self.measure(None, None),
             optim=self.options.train,
             finish=self.finish_training,
-            best="valid/accuracy/total",
+            best=self.best,
         )
         freeze(self.model)
         self.before_masks()
-        for subnet in (CONTROL, *self.subtasks):
+        for subnet in self.subnets:
             yield self.mask_stage(subnet)
+
+    @property
+    def best(self) -> str:
+        """The key of `measure` whose largest value marks the best checkpoint."""
+        return "valid/accuracy/total"
+
+    @property
+    def subnets(self) -> tuple[str, ...]:
+        """The masks to be learned, in their order."""
+        return (CONTROL,) if self.options.only_control else (CONTROL, *self.subtasks)
 
     def train_batch(self, rng: torch.Generator, step: int) -> tuple[Any, str | None]:
         """Draw the batch of a weight-training step and say which subtask it is restricted to."""
@@ -115,16 +137,26 @@ class SubnetTask(Task):
             name=subnet,
             data=lambda rng, step: (self.draw(rng, size, subtask), subtask),
             steps=mask.steps,
-            train=lambda: self.masked.learn(subnet, mask.init, self.options.seed),
+            train=lambda: self.scores_to_train(subnet),
             rows=lambda seed: Sample(subnet, mask.samples, seed),
             loss=lambda batch, rows: self.loss(*batch, rows) + scale * self.masked.penalty(subnet),
             measure=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},
             optim=dataclasses.replace(
                 self.options.train, lr=mask.lr, warmup=mask.warmup, optimizer="adam", schedule="constant",
-                weight_decay=0.0,
+                decay_at=(), weight_decay=0.0, grad_clip=self.options.train.grad_clip if mask.grad_clip is None
+                else mask.grad_clip,
             ),
             finish=lambda: self.finish_mask(subnet),
         )
+
+    def scores_to_train(self, subnet: str) -> Mapping[str, Tensor]:
+        """Return the scores of a subnet without those that it takes from the control."""
+        scores = self.masked.learn(subnet, self.options.mask.init, self.options.seed)
+        if subnet == CONTROL:
+            return scores
+        for name in self.from_control:
+            scores[name].requires_grad_(False).copy_(self.masked.scores(CONTROL)[name])
+        return {name: tensor for name, tensor in scores.items() if name not in self.from_control}
 
     def all_accuracies(self, prefix: str, rows: Rows | None, sets: tuple[str, ...]) -> dict[str, float]:
         """Return <prefix>/<set>/accuracy/<part> for these sets."""
@@ -136,10 +168,10 @@ class SubnetTask(Task):
         """Measure the trained network on every set."""
         if self.options.run.save_tensors:
             self.run.write_tensors("weights", self.model.state_dict())
-        return self.all_accuracies("final/network", None, ("valid", "test", "seen"))
+        return self.all_accuracies("final/network", None, self.sets)
 
     def finish_mask(self, subnet: str) -> dict[str, float]:
-        """Save the mask and test it: alone, inverted, by halves, and against random masks of its size."""
+        """Save the mask and test it: alone, by halves, and against random masks of its size."""
         scores = self.masked.scores(subnet)
         if self.options.run.save_tensors:
             self.run.write_tensors(f"scores_{subnet}", scores)
@@ -147,42 +179,38 @@ class SubnetTask(Task):
         self.run.write_arrays(f"histogram_{subnet}", edges=edges, counts=counts)
         for name, tensor in scores.items():
             self.mirrors.histogram(f"{subnet}/probability/{name}", tensor.detach().sigmoid().cpu().numpy())
-        masks = self.masked.settle(subnet)
+        keep = subnet == CONTROL and self.from_control
+        masks = self.masked.masks(subnet) if keep else self.masked.settle(subnet)
         masks.save(self.run.path("masks", f"{subnet}.npz"))
         for name, mask in masks.items():
             if mask.dim() > 1:
                 self.mirrors.image(f"{subnet}/mask/{name}", picture(mask))
 
-        numbers = self.all_accuracies(f"final/{subnet}", Hard(subnet), ("valid", "test", "seen"))
-        control = self.masked.masks(CONTROL)
-        for way in self.options.inverse_io:
-            if subnet != CONTROL or way != "control":
-                rows = Given(inverse(masks, self.model.io(), way, control))
-                numbers |= self.all_accuracies(f"inverse/{subnet}/{way}", rows, ("valid", "test"))
+        numbers = self.all_accuracies(f"final/{subnet}", Hard(subnet), self.sets)
         random = masks.random(stream(self.options.seed, "control", subnet))
-        numbers |= self.all_accuracies(f"random/{subnet}", Given(random), ("test",))
+        numbers |= self.all_accuracies(f"random/{subnet}", Given(random), self.tests)
         if subnet == CONTROL:
             for early in (True, False):
-                rows = Given(half(masks, self.model.groups(), early, self.middle_is_early))
-                numbers |= self.all_accuracies(f"half/{'early' if early else 'late'}", rows, ("test",))
-        numbers |= self.extra(subnet)
-        if subnet == self.subtasks[-1]:
+                rows = Given(half(masks, self.groups(), early, self.middle_is_early))
+                numbers |= self.all_accuracies(f"half/{'early' if early else 'late'}", rows, self.tests)
+        numbers |= self.extra(subnet, masks)
+        if subnet == self.subnets[-1]:
             numbers |= self.compare()
         return numbers
 
-    def extra(self, subnet: str) -> dict[str, float]:
+    def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
         """Measure what only this task measures."""
         return {}
 
     def compare(self) -> dict[str, float]:
         """Compare the finished masks: sharing, overlap, and what remains of the control."""
         control = self.masked.masks(CONTROL)
-        subnets: dict[str, Masks] = {name: self.masked.masks(name) for name in self.subtasks}
-        first, second = subnets.values()
+        subnets = {name: self.masked.masks(name) for name in self.subnets if name != CONTROL}
         sizes = {f"size/{name}": float(mask.numel()) for name, mask in control.items()}
         kept_control = {f"kept/{CONTROL}/{name}": float(mask.count_nonzero()) for name, mask in control.items()}
         return (
             sizes | {"size/total": float(control.size())}
             | kept_control | {f"kept/{CONTROL}/total": float(control.count())}
-            | sharing(subnets) | remaining(control, subnets) | overlap(first, second)
+            | sharing(subnets) | remaining(control, subnets)
+            | (overlap(*subnets.values()) if len(subnets) == 2 else {})
         )

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from data.arithmetic import BASE, draw_set, encode
+from masks.algebra import Masks
 from masks.model import Rows
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 from tasks.arithmetic import Arithmetic, Cases, EvalSet
+from tasks.subnets import CONTROL
 
 PAIRS = 2
 STEPS_PER_PAIR = 3
@@ -131,8 +133,9 @@ class TupleCopiedWeights(TupleFeedForward):
             bias = last.bias.view(PAIRS, -1)
             bias[0] = bias[1]
 
-    def extra(self, subnet: str) -> dict[str, float]:
-        return self.all_accuracies("final/copied", None, ("valid", "test", "seen")) if subnet == "control" else {}
+    def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
+        copied = self.all_accuracies("final/copied", None, self.sets) if subnet == CONTROL else {}
+        return super().extra(subnet, masks) | copied
 
 
 class Tuple(_DoubleAddition):

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.errors import OptionError
-from core.option_groups import RunOptions, TaskOptions, TrainOptions, require
-from masks.options import MaskOptions, mask_options
+from core.option_groups import require
+from tasks.options.subnets import SubnetOptions
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,12 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
-class ArithmeticOptions(TaskOptions):
+class ArithmeticOptions(SubnetOptions):
     """What all arithmetic tasks share."""
 
     n_digits: int = 2
     """Decimal digits of every number, 1 to 4; results are taken modulo 10^n_digits."""
     data: DataOptions = field(default_factory=DataOptions)
-    train: TrainOptions = field(default_factory=TrainOptions)
-    mask: MaskOptions = field(default_factory=mask_options("gumbel"))
-    run: RunOptions = field(default_factory=RunOptions)
     inverse_io: tuple[Literal["none", "control", "ones"], ...] = ("none", "control", "ones")
     """Inverse-mask tests: what the input and output layers get instead of the inverse: none (the inverse too),
     control (the whole task's mask) or ones (no mask)."""

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import OptionError
 from data import scan
@@ -23,7 +24,7 @@ def test_published_sizes(split):
     sets = load_scan(split, CACHE)
     assert (len(sets["train"]), len(sets["test"])) == SIZES[split][:2]
     for part, longest in zip(sets.values(), SIZES[split][2:], strict=True):
-        assert (part.source.shape[1], part.target.shape[1]) == longest
+        assert (int(part.source.length.max()), int(part.target.length.max())) == longest
 
 
 LINES = ["IN: jump twice OUT: I_JUMP I_JUMP", "IN: turn left and walk OUT: I_TURN_LEFT I_WALK", "IN: run OUT: I_RUN"]
@@ -31,18 +32,17 @@ LINES = ["IN: jump twice OUT: I_JUMP I_JUMP", "IN: turn left and walk OUT: I_TUR
 
 def test_pairs():
     found = parse_scan(LINES)
-    assert [COMMANDS[i] for i in found.source[1]] == ["turn", "left", "and", "walk"]
-    assert [ACTIONS[i] for i in found.target[1]] == ["I_TURN_LEFT", "I_WALK"]
-    assert found.source_length.tolist() == [2, 4, 1] and found.target_length.tolist() == [2, 2, 1]
-    assert found.source[0, 2:].tolist() == [len(COMMANDS)] * 2 and found.target[2].tolist() == [4, len(ACTIONS)]
-    part = found[1:]
-    assert len(part) == 2 and part.source_length.tolist() == [4, 1]
+    source, source_length, target, target_length = found.batch(torch.arange(3))
+    assert [COMMANDS[i] for i in source[1]] == ["turn", "left", "and", "walk"]
+    assert [ACTIONS[i] for i in target[1]] == ["I_TURN_LEFT", "I_WALK"]
+    assert source_length.tolist() == [2, 4, 1] and target_length.tolist() == [2, 2, 1]
+    assert source[0, 2:].tolist() == [len(COMMANDS)] * 2 and target[2].tolist() == [4, len(ACTIONS)]
 
 
 def test_mistakes():
     with pytest.raises(OptionError, match="unknown split 'jumps'; allowed: simple, .*; did you mean 'jump'?"):
         load_scan("jumps")
-    for line in ("jump OUT I_JUMP", "IN: hop OUT: I_JUMP", "IN: jump OUT: I_HOP"):
+    for line in ("jump OUT I_JUMP", "IN: hop OUT: I_JUMP", "IN: jump OUT: I_HOP", "IN: jump OUT: I_JUMP OUT: I_JUMP"):
         with pytest.raises(OptionError, match="line 2 is no pair of SCAN"):
             parse_scan([LINES[0], line])
 

@@ -231,3 +231,18 @@ def test_the_fused_attention_is_switched_off_only_under_vmap():
     with torch.no_grad():
         forward(model, versions(model, 2), 2, torch.ones(4, 3, 8), how="vmap")
     assert seen == [False] and torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.parametrize("how", ["layers", "vmap", "loop", None])
+def test_a_module_registered_twice_keeps_its_weight(how):
+    model = nn.Sequential(Linear(3, 3, bias=False))
+    model.append(model[0])
+    before = model[0].weight.clone()
+    given, x = torch.randn(2, 3, 3), torch.randn(4, 3)
+    if how is None:
+        found, expected = forward(model, {"1.weight": given[0]}, None, x), x @ given[0].T @ given[0].T
+    else:
+        found = forward(model, {"0.weight": given}, 2, x, how=how)
+        expected = torch.cat([part @ w.T @ w.T for part, w in zip(x.chunk(2), given, strict=True)])
+    torch.testing.assert_close(found, expected)
+    assert torch.equal(model[0].weight, before)

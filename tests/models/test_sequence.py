@@ -11,9 +11,12 @@ from models.transformer import Transformer, positions
 S, T, B = 5, 6, 4
 SMALL = {
     EncoderDecoder: {"state_size": 12, "layers": 2, "embedding": 8},
-    Transformer: {"size": 16, "heads": 4, "layers": 2, "inner": 24},
+    Transformer: {"size": 16, "heads": 4, "encoder_layers": 2, "decoder_layers": 3, "inner": 24},
 }
-TINY = {EncoderDecoder: {"state_size": 32, "layers": 1}, Transformer: {"size": 32, "layers": 1, "inner": 32}}
+TINY = {
+    EncoderDecoder: {"state_size": 32, "layers": 1},
+    Transformer: {"size": 32, "encoder_layers": 1, "decoder_layers": 1, "inner": 32},
+}
 PARAMETERS = {EncoderDecoder: 990_543, Transformer: 607_607}
 BOTH = pytest.mark.parametrize("kind", SMALL)
 
@@ -79,6 +82,41 @@ def test_decoding_step_by_step_is_decoding_the_whole_prefix(kind):
     ended = torch.cumsum(words == 5, 1) > 0
     assert torch.equal(found, torch.where(ended, 5, words))
     assert (found[:, 1:] != found[:, :-1]).any(), "what was said before matters"
+
+
+@BOTH
+def test_taught_by_its_own_words(kind):
+    network, (source, length, target) = make(kind), batch()
+    outputs = network(source, length, target, taught=False)
+    words = outputs.argmax(-1)
+    assert torch.equal(words, network(source, length, most=T + 1)), "nobody ends"
+    torch.testing.assert_close(outputs, network(source, length, words[:, :-1]))
+    assert not torch.equal(outputs, network(source, length, target))
+
+
+@BOTH
+def test_every_parameter_but_embeddings_is_in_one_layer(kind):
+    network = make(kind)
+    names = [name for group in network.groups() for name in group]
+    assert sorted(names) == sorted(n for n, _ in network.named_parameters() if "embedding" not in n)
+    assert [len(group) > 0 for group in network.groups()] == [True] * len(network.groups())
+
+
+def test_tied_embeddings():
+    """The published size; the output is h E^T / sqrt(size), under K embeddings too."""
+    network = Transformer(95, 95, stream(0, "init"), 512, 8, 6, 6, 2048, tied=True)
+    assert sum(p.numel() for p in network.parameters()) == 44_150_784
+    small = Transformer(5, 5, stream(0, "init"), 16, 2, 1, 1, 8, 0.0, tied=True).double().eval()
+    h = torch.randn(4, 3, 16, dtype=torch.float64, generator=stream(0, "h"))
+    expected = h @ small.input_embedding.weight.T / 4
+    torch.testing.assert_close(small._outputs(h), expected)
+    source, length, target = torch.randint(5, (4, 3)), torch.full((4,), 3), torch.randint(5, (4, 2))
+    twice = small.input_embedding.weight.detach() * torch.tensor([1.0, 2.0]).view(2, 1, 1)
+    found, looped = (
+        forward(small, {"input_embedding.weight": twice}, 2, source, length, target, how=how)
+        for how in ("layers", "loop")
+    )
+    torch.testing.assert_close(found, looped)
 
 
 @BOTH

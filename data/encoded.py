@@ -1,0 +1,43 @@
+"""Texts that are read once: what was made of them is kept as tensors beside them."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from core.files import write_atomic
+
+log = logging.getLogger("sieve")
+
+
+def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors that `path` keeps, or make and keep them; one process at a time.
+
+    Args:
+        path: the file.
+        origin: what they were made of, such as a hash and a version; a file that says otherwise is made anew, and so
+            is one that cannot be read.
+        make: returns the tensors.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        try:
+            kept = torch.load(path, weights_only=True)
+            if kept["origin"] == origin:
+                return kept["tensors"]
+        except FileNotFoundError:
+            pass
+        except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+            log.warning("%s cannot be read (%s); it is made anew", path, type(error).__name__)
+        tensors = dict(make())
+        buffer = BytesIO()
+        torch.save({"origin": origin, "tensors": tensors}, buffer)
+        write_atomic(path, buffer.getvalue())
+        return tensors

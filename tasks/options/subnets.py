@@ -1,0 +1,22 @@
+"""Options of the tasks that train a network and then a mask for the whole task and for each of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.option_groups import RunOptions, TaskOptions, TrainOptions
+from masks.options import MaskOptions, mask_options
+
+
+@dataclass(frozen=True)
+class SubnetOptions(TaskOptions):
+    """What they share."""
+
+    train: TrainOptions = field(default_factory=TrainOptions)
+    mask: MaskOptions = field(default_factory=mask_options("gumbel"))
+    run: RunOptions = field(default_factory=RunOptions)
+    only_control: bool = False
+    """Learn the mask of the whole task alone."""
+    restore_pretrained: str | None = None
+    """Folder of a finished run, or of a sweep's runs (that of the same seed is taken), whose trained weights are used;
+    nothing is trained but masks."""
