@@ -11,7 +11,9 @@ from models.resnets import resnet
 CHANNELS = (32, 64, 128, 256)
 
 
-def conv_net(inputs: int, classes: int, rng: torch.Generator, width: float = 1.0) -> nn.Sequential:
+def conv_net(
+    inputs: int, classes: int, rng: torch.Generator, width: float = 1.0, dropout: bool = True
+) -> nn.Sequential:  # fmt: skip
     """Return four 3x3 convolutions, the mean over the map, and a linear layer: 390,986 parameters for CIFAR-10.
 
     Args:
@@ -19,6 +21,7 @@ def conv_net(inputs: int, classes: int, rng: torch.Generator, width: float = 1.0
         classes: width of the last layer.
         rng: the stream of the parameters.
         width: factor of the numbers of channels.
+        dropout: a quarter before the third activation, and half behind the fourth.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code (ConvModel).
     """
@@ -27,8 +30,8 @@ def conv_net(inputs: int, classes: int, rng: torch.Generator, width: float = 1.0
         network = nn.Sequential(
             Conv2d(inputs, a, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             Conv2d(a, b, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-            Conv2d(b, c, 3, padding=1), nn.Dropout(0.25), nn.ReLU(), nn.MaxPool2d(2),
-            Conv2d(c, d, 3, padding=1), nn.ReLU(), nn.Dropout(0.5),
+            Conv2d(b, c, 3, padding=1), nn.Dropout(0.25 * dropout), nn.ReLU(), nn.MaxPool2d(2),
+            Conv2d(c, d, 3, padding=1), nn.ReLU(), nn.Dropout(0.5 * dropout),
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), Linear(d, classes),
         )  # fmt: skip
     network.to_empty(device=rng.device)
@@ -56,3 +59,15 @@ def resnet110(inputs: int, classes: int, rng: torch.Generator, width: float = 1.
         elif isinstance(module, BatchNorm2d | Linear):
             module.reset_parameters(rng)
     return network
+
+
+def layer_groups(network: nn.Sequential) -> list[list[str]]:
+    """Return the parameter names by layer or stage, from input to output; a norm goes with the layer before it."""
+    groups: list[list[str]] = []
+    for i, child in enumerate(network):
+        names = [f"{i}.{name}" for name, _ in child.named_parameters()]
+        if names and isinstance(child, BatchNorm2d):
+            groups[-1] += names
+        elif names:
+            groups.append(names)
+    return groups

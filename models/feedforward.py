@@ -48,3 +48,13 @@ class FeedForward(nn.Module):
         """Return the names of the parameters of the input and of the output layer."""
         groups = self.groups()
         return {*groups[0], *groups[-1]}
+
+
+def xavier(network: FeedForward, rng: torch.Generator) -> None:
+    """Draw weights by Xavier's normal rule, with the gain of ReLU but in the last layer, and set biases to 0."""
+    for layer in network.layers:
+        gain = 1.0 if layer is network.layers[-1] else nn.init.calculate_gain("relu")
+        drawn = nn.init.xavier_normal_(torch.empty(layer.weight.shape, device=rng.device), gain, generator=rng)
+        with torch.no_grad():
+            layer.weight.copy_(drawn)
+            layer.bias.zero_()
