@@ -45,7 +45,7 @@ class DeepMindMath(SequenceTask):
         tests: dict[str, dict[str, Sequences]] = {name: {} for name in TESTS.values()}
         for module, sets in found.sets.items():
             for name, test in TESTS.items():
-                if name in sets:
+                if len(sets.get(name, ())):
                     tests[test][module] = sets[name].to(self.device)
         return {name: parts for name, parts in tests.items() if parts}
 
