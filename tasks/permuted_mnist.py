@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from core.errors import OptionError
 from core.fit import Stage
 from core.option_groups import TrainOptions
 from core.rng import stream
@@ -21,6 +22,7 @@ from masks.algebra import Masks
 from masks.model import MaskedModel, Rows
 from masks.options import method_of
 from masks.rows import Sample
+from masks.select import maskable
 from models.feedforward import FeedForward, xavier
 from tasks.images import sets_of
 from tasks.task import Task
@@ -58,7 +60,12 @@ class PermutedMNIST(Task):
         self.model = FeedForward(x.shape[1], int(y.max()) + 1, options.layer_sizes, rng=rng)
         xavier(self.model, rng)
         self.model.to(self.device)
-        self.masked = MaskedModel(self.model, method_of(options.mask), list(dict(self.model.named_parameters())))
+        names, mask = list(dict(self.model.named_parameters())), options.mask
+        masked = maskable(names, mask.include, mask.exclude, mask.bias)
+        if masked != names:
+            missing = ", ".join(name for name in names if name not in masked)
+            raise OptionError(f"mask.include or mask.exclude leaves out {missing}; here all must be masked")
+        self.masked = MaskedModel(self.model, method_of(mask), names)
         self.first = self.model.groups()[0] if options.transfer.reset_first_layer else []
         self.own: dict[str, dict[str, Tensor]] = {}
         self.hooks: list[Any] = []
