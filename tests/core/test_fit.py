@@ -11,7 +11,7 @@ from core import files
 from core import fit as fit_module
 from core.checkpoint import Checkpoints, read_checkpoint
 from core.errors import CheckpointError, OptionError, SieveError
-from core.fit import Stage, fit, lr_at
+from core.fit import Stage, fit, lr_at, make_optimizer
 from core.option_groups import RunOptions, TrainOptions
 from core.signals import Signals
 from core.store import Run
@@ -180,6 +180,17 @@ def test_learning_rates():
     rates = [lr_at(optim, step, 12) for step in range(12)]
     assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0] and rates[8] == pytest.approx(0.5) and 0 < rates[-1] < 0.05
     assert lr_at(TrainOptions(lr=0.3), 7, 9) == 0.3
+    steps = TrainOptions(lr=1.0, warmup=2, schedule="step", decay_at=(4, 6), decay=0.5)
+    assert [lr_at(steps, step, 9) for step in range(8)] == [0.5, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    paper = TrainOptions(lr=0.5, warmup=4000, schedule="inverse_sqrt")
+    for i in (1, 7, 3999, 4000, 4001, 30_000):  # as the original writes it
+        assert lr_at(paper, i - 1, 50_000) == pytest.approx(0.5 * 4000**0.5 * min(i * 4000**-1.5, i**-0.5))
+
+
+def test_adam_s_own_numbers_are_the_options():
+    stage = next(Line(TrainOptions(beta2=0.9, eps=0.25)).stages())
+    assert make_optimizer(stage).param_groups[0]["betas"] == (0.9, 0.9)
+    assert make_optimizer(stage).param_groups[0]["eps"] == 0.25
 
 
 class Planned(Line):

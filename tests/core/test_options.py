@@ -28,7 +28,9 @@ def test_values(kind, given, expected):
     [
         ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
         ({"task": "tupel_ff"}, "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
-         "addmul_ff, cnn_elcn, edge_popup, supsup, supsup_nns, hopsupsup; did you mean 'tuple_ff'?"),
+         "addmul_ff, scan, trafo_scan, deepmind_math, cifar10_class_removal, cifar10_resnet_hp_class_removal, "
+         "cifar10_mask_stability, cifar10_grad_cos_distance, permuted_mnist, cnn_elcn, edge_popup, "
+         "supsup, supsup_nns, hopsupsup; did you mean 'tuple_ff'?"),
         ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
         ({"task": "tuple", "tuple.mode": "togetter"}, "tuple.mode=togetter is not one of together, only_one, "
          "same_output, same_input, same_io, only_one_io; did you mean 'together'?"),

@@ -21,7 +21,11 @@ PAPER_RUNS = {
     "edge_popup_imagenet_bernoulli": 3, "supsup_gg": 60, "supsup_gg_batch_ensemble": 5, "supsup_gg_heads": 10,
     "supsup_gg_upper": 5, "supsup_gg_imagenet": 12, "supsup_gnu": 30, "supsup_gnu_fc": 10, "supsup_gnu_2500": 5,
     "supsup_batch_ensemble": 10, "supsup_rotation": 10, "supsup_rotated": 10, "supsup_rotated_batch_ensemble": 5,
-    "supsup_rotated_rotation": 5, "supsup_nns": 5, "hopsupsup": 10,
+    "supsup_rotated_rotation": 5, "supsup_nns": 5, "hopsupsup": 10, "scan": 10,
+    "trafo_scan": 10, "scan_baseline": 60, "cifar10": 10, "cifar10_no_dropout": 10, "cifar10_mask_stability": 10,
+    "cifar10_resnet": 10, "dm_math_add_or_sub": 5, "dm_math_diff": 5, "dm_math_lin1d": 5, "dm_math_polycollect": 5,
+    "dm_math_sort": 5, "transfer_sharing": 10, "transfer_sharing_prefer_old": 10,
+    "transfer_sharing_prefer_old_even_more": 10,
 }  # fmt: skip
 
 

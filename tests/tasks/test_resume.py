@@ -9,6 +9,7 @@ import pytest
 from core import exit as code
 from core.store import Run
 from tests.tasks import killing
+from tests.tiny_data import tiny_math
 
 SMALL = [
     "--task=tuple_ff", "--layer_sizes=16,16", "--data.train_size=2000", "--data.eval_size=100", "--data.seen_size=50",
@@ -113,14 +114,36 @@ RECOVERED = [
 ]
 
 
+LANGUAGE = [
+    "--task=deepmind_math", "--dm_math.modules=toy__add", "--state_size=8", "--transformer.n_heads=2",
+    "--transformer.encoder_n_layers=1", "--transformer.decoder_n_layers=1", "--train.batch_size=8", "--train.steps=14",
+    "--train.buckets=3", "--mask.steps=10", "--mask.samples=4", "--mask.lr=0.1", "--train.eval_every=5", "--log=none",
+    "--run.quiet=true", "--run.checkpoint_every=4",
+]
+CLASSES = [
+    "--task=cifar10_class_removal", "--data.name=digits", "--data.train_size=100", "--data.test_size=40",
+    "--data.augment=true", "--width=0.2", "--class_removal.classes=3", "--train.batch_size=8", "--train.steps=12",
+    "--mask.steps=10", "--mask.lr=0.1", "--train.eval_every=5", "--log=none", "--run.quiet=true",
+    "--run.checkpoint_every=4",
+]
+PERMUTED = [
+    "--task=permuted_mnist", "--data.name=digits", "--data.train_size=100", "--data.test_size=40",
+    "--layer_sizes=16,12", "--transfer.permutations=3", "--mask.steps=14", "--mask.batch_size=16", "--mask.lr=0.1",
+    "--eval_every=5", "--transfer.mask_new_init=0.5", "--log=none", "--run.quiet=true", "--run.checkpoint_every=4",
+]
+
+
 OTHERS = {
     "cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
     "supsup_nns": (STREAM, 4, 10), "normalised": (NORMALISED, 5, 60), "hopsupsup": (RECOVERED, 4, 10),
+    "deepmind_math": (LANGUAGE, 4, 30), "cifar10_class_removal": (CLASSES, 4, 20), "permuted_mnist": (PERMUTED, 5, 15),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "deaths", "files"), OTHERS.values(), ids=OTHERS)
 def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
+    if line is LANGUAGE:
+        line = [*line, f"--dm_math.archive={tiny_math(tmp_path / 'math.tar.gz')}", f"--run.cache={tmp_path / 'cache'}"]
     assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
     expected = result(tmp_path / "whole")
     assert len(expected) >= files
