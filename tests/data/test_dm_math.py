@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from core.errors import OptionError
-from data import dm_generator, dm_math
+from data import dm_archive, dm_generator, dm_math
+from data.dm_archive import PUBLISHED
 from data.dm_generator import FOLDERS, TRAIN, harder, made
-from data.dm_math import CHARACTERS, PUBLISHED, load_dm_math
+from data.dm_math import CHARACTERS, load_dm_math
 
 LINEAR, SUMS, BIG = "algebra__linear_1d", "arithmetic__add_or_sub", "arithmetic__add_or_sub_big"
 DIFFICULTIES = ("easy", "medium", "hard")
@@ -73,7 +74,7 @@ def test_sets(archive, tmp_path):
 def test_read_once(archive, tmp_path, monkeypatch):
     passes = []
     opened = gzip.open
-    monkeypatch.setattr(dm_math.gzip, "open", lambda path: passes.append(path) or opened(path))
+    monkeypatch.setattr(dm_archive.gzip, "open", lambda path: passes.append(path) or opened(path))
     first = load_dm_math([LINEAR, SUMS], tmp_path, archive)
     assert len(passes) == 2, "for the top folder's name, and for both modules"
     archive.write_bytes(archive.read_bytes())
@@ -117,10 +118,10 @@ def test_published_archive(archive, tmp_path, monkeypatch):
     place = pack(tmp_path / f"dm_math/{PUBLISHED}.tar.gz", {**files, f"z/{'-' * 200_000}": "z"}, PUBLISHED)
     with pytest.raises(OptionError, match=r"is corrupt, or not the published archive .*expected def638343403\.\.\.;"):
         load_dm_math([LINEAR], tmp_path)
-    monkeypatch.setattr(dm_math, "SHA256", hashlib.sha256(place.read_bytes()).hexdigest())
+    monkeypatch.setattr(dm_archive, "SHA256", hashlib.sha256(place.read_bytes()).hexdigest())
     assert load_dm_math([LINEAR], tmp_path).origin == "the published archive"
-    seen, files_in = [], dm_math._files
-    monkeypatch.setattr(dm_math, "_files", lambda path: (seen.append(x[0][1:]) or x for x in files_in(path)))
+    seen, files_in = [], dm_archive._files
+    monkeypatch.setattr(dm_archive, "_files", lambda path: (seen.append(x[0][1:]) or x for x in files_in(path)))
     load_dm_math([SUMS], tmp_path)
     assert seen[-1] == ("extrapolate", f"{BIG}.txt"), "all was found"
     assert load_dm_math([SUMS], tmp_path, archive).origin.startswith("archive "), "the given one goes first"
@@ -130,7 +131,7 @@ def test_no_archive(tmp_path):
     with pytest.raises(OptionError) as caught:
         load_dm_math([LINEAR], tmp_path)
     place = tmp_path / f"dm_math/{PUBLISHED}.tar.gz"
-    assert str(place) in str(caught.value) and dm_math.URL in str(caught.value)
+    assert str(place) in str(caught.value) and dm_archive.URL in str(caught.value)
     assert "--dm_math.generate=2000" in str(caught.value) and "\n" not in str(caught.value)
 
 

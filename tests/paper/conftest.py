@@ -13,8 +13,10 @@ import pytest
 
 import main as program
 from core.store import Run
+from paper.results import load
 from paper.run_all import main as run_all
 from tasks.options import resolve
+from tests.tiny_data import tiny_math, tiny_scan
 
 TINY = {
     "layer_sizes": "16,16", "data.train_size": "2000", "data.eval_size": "100", "data.seen_size": "50",
@@ -34,21 +36,44 @@ TINY_TASKS = {
     "layer_sizes": "16,16", "data.name": "digits", "data.train_size": "60", "data.test_size": "30", "tasks.count": "2",
     "train.steps": "4", "train.batch_size": "10", "infer.batch_size": "15", "log": "none",
 }  # fmt: skip
-OF_IMAGES = {
-    "cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM, "supsup": TINY_TASKS | {"evaluate_at": "1,2"},
-    "supsup_nns": TINY_TASKS | {"check_every": "2"},
+SHORT = {"train.steps": "3", "mask.steps": "3", "train.batch_size": "8", "log": "none"}
+TINY_LSTM = {"state_size": "8", "n_layers": "1", **SHORT}
+TINY_TRAFO = {
+    "state_size": "8", "transformer.n_heads": "2", "transformer.encoder_n_layers": "1",
+    "transformer.decoder_n_layers": "1", **SHORT,
 }  # fmt: skip
+TINY_MATH = {"dm_math.modules": "toy__add", "mask.samples": "4", **TINY_TRAFO}
+TINY_CLASSES = {
+    "data.name": "digits", "data.train_size": "200", "data.test_size": "80", "seen_size": "50", "width": "0.1", **SHORT,
+}  # fmt: skip
+TINY_REMOVAL = {"class_removal.classes": "0,1", **TINY_CLASSES}
+TINY_PERMUTED = {
+    "data.name": "digits", "data.train_size": "200", "data.test_size": "80", "layer_sizes": "16,16",
+    "transfer.permutations": "3", "mask.steps": "3", "mask.batch_size": "8", "log": "none",
+}  # fmt: skip
+MORE = {
+    "cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM, "supsup": TINY_TASKS | {"evaluate_at": "1,2"},
+    "supsup_nns": TINY_TASKS | {"check_every": "2"}, "scan": TINY_LSTM, "trafo_scan": TINY_TRAFO,
+    "deepmind_math": TINY_MATH, "cifar10_class_removal": TINY_REMOVAL, "cifar10_grad_cos_distance": TINY_CLASSES,
+    "cifar10_mask_stability": TINY_CLASSES | {"mask_stability.pairs": "1"}, "permuted_mnist": TINY_PERMUTED,
+}  # fmt: skip
+LIKE = {"cifar10_resnet_hp_class_removal": "cifar10_class_removal"}  # slow to run: with the keys of another task
 MakeRun = Callable[..., Run]
 
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return one real run of each feed-forward task and of each task on images."""
-    root, handlers = tmp_path_factory.mktemp("real"), logging.root.handlers[:]
-    for task, tiny in {"tuple_ff": TINY, "addmul_ff": TINY, **OF_IMAGES}.items():
-        where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
-        options = {"task": task} | tiny | where
-        assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
+    """Return one real run of each feed-forward task, and of each task on text and on images."""
+    root, cache, handlers = tmp_path_factory.mktemp("real"), tmp_path_factory.mktemp("cache"), logging.root.handlers[:]
+    of_text = {"run.cache": str(cache)}
+    more = {"scan": of_text, "trafo_scan": of_text}
+    more["deepmind_math"] = of_text | {"dm_math.archive": str(tiny_math(cache / "math.tar.gz"))}
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_scan(cache, patch)
+        for task, tiny in {"tuple_ff": TINY, "addmul_ff": TINY, **MORE}.items():
+            where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
+            options = {"task": task} | tiny | where | more.get(task, {})
+            assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
     logging.root.handlers[:] = handlers  # main.py logs into the run's folder
     return {run.task: run for run in Run.query(root)}
 
@@ -61,21 +86,37 @@ def make_run(real: dict[str, Run]) -> MakeRun:
         root: Path, sweep: str, task: str = "tuple_ff", numbers: dict[str, Any] | None = None,
         arrays: dict[str, dict[str, np.ndarray]] | None = None, state: str = "done", **options: Any,
     ) -> Run:
-        pattern = real[task if task in real else "addmul_ff" if task.startswith("addmul") else "tuple_ff"]
+        like = LIKE.get(task, "addmul_ff" if task.startswith("addmul") else "tuple_ff")
+        pattern = real[task if task in real else like]
         values = {"task": task, "run.dir": str(root), "run.sweep": sweep}
-        values |= OF_IMAGES.get(task, {"mask.method": "threshold"})
+        values |= MORE.get(LIKE.get(task, task), {"mask.method": "threshold"})
         run = Run.create(resolve(values | {k.replace("__", "."): v for k, v in options.items()}))
         run.write_summary(pattern.summary | (numbers or {}))
         shutil.copy(pattern.path("history.jsonl"), run.folder)
         for path in pattern.path("arrays").glob("*.npz"):
             if not path.stem.startswith(("scores", "weights")):
                 run.write_arrays(path.stem, **pattern.arrays(path.stem))
+        if task in ("scan", "trafo_scan"):
+            shutil.copytree(pattern.path("masks"), run.path("masks"))
         for name, content in (arrays or {}).items():
             run.write_arrays(name, **content)
         run.write_status(state)
         return run
 
     return make
+
+
+@pytest.fixture
+def two(make_run: MakeRun, tmp_path: Path) -> Callable[..., list[Run]]:
+    """Return a function that stores two seeds which differ in the given numbers."""
+
+    def store(task: str, numbers: dict[str, tuple[Any, Any]], sweep: str = "small/x", **options: Any) -> list[Run]:
+        for seed in (0, 1):
+            values = {key: value[seed] for key, value in numbers.items()}
+            make_run(tmp_path, sweep, task, values, seed=seed, **options)
+        return load(tmp_path)
+
+    return store
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +138,16 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/supsup_rotated", "supsup", seed=seed, tasks__kind="rotated")
         make_run(root, "small/supsup_gg", "supsup", seed=seed, tasks__kind="split")
         make_run(root, "small/supsup_nns", "supsup_nns", seed=seed)
+        make_run(root, "small/scan", "scan", seed=seed)
+        make_run(root, "small/trafo_scan", "trafo_scan", seed=seed)
+        baseline = {"train_baseline": True, "scan.analyze_splits": "jump"}
+        make_run(root, "small/scan_baseline", "scan", seed=seed, **baseline)
+        make_run(root, "small/dm_math_sort", "deepmind_math", seed=seed)
+        make_run(root, "small/cifar10", "cifar10_class_removal", seed=seed)
+        make_run(root, "small/cifar10_resnet", "cifar10_resnet_hp_class_removal", seed=seed)
+        make_run(root, "small/cifar10_mask_stability", "cifar10_mask_stability", seed=seed)
+        make_run(root, "small/cifar10_grad_cos_distance", "cifar10_grad_cos_distance", seed=seed)
+        make_run(root, "small/transfer_sharing", "permuted_mnist", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     lines: list[str] = []

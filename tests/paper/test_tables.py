@@ -21,17 +21,6 @@ def approx(measure):
     return measure.n, pytest.approx(measure.mean), pytest.approx(measure.sd)
 
 
-@pytest.fixture
-def two(make_run, tmp_path):
-    """Return a function that stores two seeds which differ in the given numbers."""
-    def store(task, numbers, sweep="small/x", **options):
-        for seed in (0, 1):
-            values = {key: value[seed] for key, value in numbers.items()}
-            make_run(tmp_path, sweep, task, values, seed=seed, **options)
-        return load(tmp_path)
-    return store
-
-
 def test_performance(two):
     runs = two("tuple_ff", {
         "final/pair1/test/accuracy/pair1": (1.0, 0.9), "final/pair1/test/accuracy/pair2": (0.0, 0.2),
