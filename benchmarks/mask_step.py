@@ -125,7 +125,7 @@ def variants(name: str, k: int) -> dict[str, Step]:
         def step() -> None:
             for weight in drawn.values():
                 weight.grad = None
-            update(masked(x, _Drawn(drawn, k)))
+            update(masked(x, Drawn(drawn, k)))
 
         return step
 
@@ -139,7 +139,7 @@ def variants(name: str, k: int) -> dict[str, Step]:
             scores = masked.scores("subnet")
             drawn = {n: w * textbook_sample(scores[n], k) for n, w in copies.items()}
             with plain_products():
-                update(masked(x, _Drawn(drawn, k)))
+                update(masked(x, Drawn(drawn, k)))
 
         return step
 
@@ -153,7 +153,7 @@ def variants(name: str, k: int) -> dict[str, Step]:
     }
 
 
-class _Drawn:
+class Drawn:
     """Rows whose weights are there already."""
 
     def __init__(self, drawn: dict[str, Tensor], k: int):
@@ -175,19 +175,28 @@ def textbook_sample(scores: Tensor, k: int) -> Tensor:
 @contextmanager
 def plain_products() -> Iterator[None]:
     """Let our layers multiply as anyone would write it, with autograd's own backward pass."""
-    ours, width = layers.linear.product, layers.lstm.KERNEL_WIDTH
+    ours, steps, width = layers.linear.product, layers.lstm.recurrence, layers.lstm.KERNEL_WIDTH
 
     def plain(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         y = torch.bmm(x, weight.transpose(1, 2))
         return y if bias is None else y + bias.unsqueeze(1)
 
+    def plain_steps(inputs: Tensor, weight: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        states = []
+        for now in inputs.unbind(1):
+            i, f, g, o = (now + torch.bmm(h, weight.transpose(1, 2))).chunk(4, -1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            states.append((h, c))
+        return tuple(torch.stack(each, 1) for each in zip(*states, strict=True))
+
     layers.linear.product = layers.lstm.product = plain
-    layers.lstm.KERNEL_WIDTH = sys.maxsize  # an LSTM by steps of K products
+    layers.lstm.recurrence, layers.lstm.KERNEL_WIDTH = plain_steps, sys.maxsize  # an LSTM by steps of K products
     try:
         yield
     finally:
         layers.linear.product = layers.lstm.product = ours
-        layers.lstm.KERNEL_WIDTH = width
+        layers.lstm.recurrence, layers.lstm.KERNEL_WIDTH = steps, width
 
 
 def without_compiler(step: Step) -> Step:

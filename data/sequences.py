@@ -44,6 +44,11 @@ class Words:
     length: Tensor
     end: int
 
+    def texts(self) -> list[bytes]:
+        """Return every sequence."""
+        flat = self.flat.cpu().numpy().tobytes()
+        return [flat[at : at + count] for at, count in zip(self.start.tolist(), self.length.tolist(), strict=True)]
+
     def padded(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sequences of these numbers [B] as [B, longest of them], and their lengths [B]."""
         device = self.flat.device
@@ -114,6 +119,8 @@ def encode(pairs: list[tuple[bytes, bytes]], ends: tuple[int, int]) -> Sequences
 
 def join(parts: list[Sequences]) -> Sequences:
     """Return the pairs of several sets of the same vocabularies, one set behind the other."""
+    if len(parts) == 1:
+        return parts[0]
     sides = []
     for words in ([part.source for part in parts], [part.target for part in parts]):
         before = torch.tensor([0, *(len(w.flat) for w in words)]).cumsum(0)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.errors import BatchError
-from layers.batched import Batched, chunks, per_chunk, samples
+from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
 
 
 class _BatchNorm(Batched):
@@ -37,6 +37,8 @@ class _BatchNorm(Batched):
             return super().forward(input)
         if input.dim() < 2:
             raise BatchError(f"{type(self).__name__} with K={k} needs an input [B, C, ...], not {list(input.shape)}")
+        if input.dim() > 2 and not self.training and self.running_mean is not None:
+            return self._fixed(input, k)
         if not samples(self, *statistics):
             y = self._normal(input, self.running_mean, self.running_var)
         else:
@@ -50,6 +52,17 @@ class _BatchNorm(Batched):
             per_chunk(tensor.reshape(*tensor.shape, *ones), input.dim() - 1, y) for tensor in (self.weight, self.bias)
         )
         return torch.addcmul(beta, y, gamma).flatten(0, 1)
+
+    def _fixed(self, x: Tensor, k: int) -> Tensor:
+        """Normalise by fixed statistics: every map of every row as a channel of one row, in one pass over memory."""
+
+        def each(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.expand(k, -1).unsqueeze(1).expand(k, rows, -1).reshape(-1)
+
+        rows = chunk_rows(x.shape[0], k)
+        tensors = (each(tensor) for tensor in (self.running_mean, self.running_var, self.weight, self.bias))
+        y = F.batch_norm(x.reshape(1, -1, *x.shape[2:]), *tensors, eps=self.eps)
+        return torch.ops.aten._unsafe_view(y, x.shape)  # no view to autograd, which would copy it for every in-place ReLU
 
     def _normal(self, x: Tensor, mean: Tensor | None, var: Tensor | None) -> Tensor:
         own = self.training or mean is None

@@ -10,10 +10,10 @@ from core.errors import BatchError
 from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
 from layers.initial import torch_default
 
-# Numbers in the maps of a chunk, in and out, up to which K chunks go through one grouped convolution; larger ones go
-# one after the other, which then costs no more than one convolution of the whole batch. Channels that do not fill a
-# vector make groups slow much sooner. Measured on a CPU, forward and backward: benchmarks/conv.py.
-GROUPED, UNEVEN = 300_000, 4
+# Numbers in the weight and the maps of a chunk, in and out, up to which K chunks go through one grouped convolution;
+# larger ones go one after the other, which then costs little more than one convolution of the whole batch. Channels
+# that do not fill a vector make groups slow much sooner. Measured on a CPU, forward and backward: benchmarks/conv.py.
+GROUPED, UNEVEN = 200_000, 4
 
 
 class Conv2d(Batched, nn.Conv2d):
@@ -43,7 +43,7 @@ class Conv2d(Batched, nn.Conv2d):
             y = chunks(F.conv2d(input, self.weight, None, *settings, self.groups), k)
             return (y + per_chunk(self.bias[..., None, None], 3, y)).flatten(0, 1)
         bias = None if self.bias is None else self.bias.expand(k, self.out_channels)
-        if rows * self._cost(input) <= GROUPED:
+        if self.weight[0].numel() + rows * self._cost(input) <= GROUPED:
             side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [rows, K * C, H, W]
             flat = None if bias is None else bias.flatten()
             y = F.conv2d(side_by_side, self.weight.flatten(0, 1), flat, *settings, k * self.groups)

@@ -10,12 +10,14 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from core.errors import BatchError, LayerError
 from layers.batched import Batched, chunk_rows, chunks, samples
 from layers.product import product
+from layers.recurrence import recurrence
 
 State = tuple[Tensor, Tensor]
 
-# From this width on, K calls of torch's CPU kernel (float32) take less time than steps of K products:
-# 0.9x at 128, 0.8x at 192, 0.7x at 256, but 1.2x at 64 (K=8, 6 steps, 128 rows, one thread).
-KERNEL_WIDTH = 128
+# From this width and so many steps on, K calls of torch's CPU kernel (float32) take less time than steps of K products:
+# 0.8x at 6 steps of width 256 and 10 of 200, 0.9x at 6 of 128, but 1.4x at 6 of 64, and 1.4x at one of 200, as in
+# decoding (K=8, 128 rows, one thread, forward and backward).
+KERNEL_WIDTH, KERNEL_STEPS = 128, 4
 
 
 class LSTM(Batched, nn.LSTM):
@@ -153,18 +155,17 @@ class LSTM(Batched, nn.LSTM):
         chunk_rows(rows, k)
         # k == 1 is how a network runs under vmap, for which the kernel has no rule
         fast = k > 1 and rows and lengths is None and x.device.type == "cpu" and x.dtype == torch.float32
-        if fast and self.hidden_size >= KERNEL_WIDTH:
+        if fast and self.hidden_size >= KERNEL_WIDTH and steps >= KERNEL_STEPS:
             return self._by_kernel(x, (h, c), k)
         x = chunks(x, k).transpose(1, 2)  # [K, T, B/K, C]
-        running = None
-        if lengths is not None:  # [T, K, B/K, 1]: which sequences still have a step t
-            running = torch.arange(steps).unsqueeze(1) < lengths
-            running = running.to(x.device).view(steps, k, rows // k, 1)
+        ends = None
+        if lengths is not None:  # [K, 1, b, H]: the last step of each sequence; what comes after it is not looked at
+            ends = (lengths.to(x.device) - 1).view(k, 1, -1, 1).expand(-1, -1, -1, self.hidden_size)
         h_last, c_last = [], []
         for layer in range(self.num_layers):
             if layer:
                 x = F.dropout(x, self.dropout, self.training)
-            x, h_end, c_end = self._layer(layer, x, chunks(h[layer], k), chunks(c[layer], k), running)
+            x, h_end, c_end = self._layer(layer, x, chunks(h[layer], k), chunks(c[layer], k), ends)
             h_last.append(h_end.flatten(0, 1))
             c_last.append(c_end.flatten(0, 1))
         output = x.transpose(1, 2).reshape(rows, steps, self.hidden_size)
@@ -182,25 +183,17 @@ class LSTM(Batched, nn.LSTM):
         outputs, h, c = zip(*results, strict=True)
         return torch.cat(outputs), (torch.cat(h, 1), torch.cat(c, 1))
 
-    def _layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor, running: Tensor | None):
+    def _layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor, ends: Tensor | None):
         """Run one layer: x [K, T, b, C], h and c [K, b, H] -> (outputs [K, T, b, H], last h, last c)."""
-        recurrent = getattr(self, f"weight_hh_l{layer}")
         bias_ih = getattr(self, f"bias_ih_l{layer}", None)
         bias_hh = getattr(self, f"bias_hh_l{layer}", None)
         bias = bias_ih if bias_hh is None else bias_ih + bias_hh  # [4H] + [K, 4H] broadcasts too
         inputs = product(x.flatten(1, 2), getattr(self, f"weight_ih_l{layer}"), bias)
         inputs = inputs.unflatten(1, x.shape[1:3])  # the input's share of all steps, in one product
-        outputs = []
-        for step, part in enumerate(inputs.unbind(1)):
-            i, f, g, o = (part + product(h, recurrent)).chunk(4, -1)
-            c_new = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h_new = o.sigmoid() * c_new.tanh()
-            if running is not None:  # a sequence that has ended keeps its state
-                h_new = torch.where(running[step], h_new, h)
-                c_new = torch.where(running[step], c_new, c)
-            h, c = h_new, c_new
-            outputs.append(h)
-        return torch.stack(outputs, 1), h, c
+        outputs, cells = recurrence(inputs, getattr(self, f"weight_hh_l{layer}"), h, c)
+        if ends is None:
+            return outputs, outputs[:, -1], cells[:, -1]
+        return outputs, *(states.gather(1, ends).squeeze(1) for states in (outputs, cells))
 
     def extra_repr(self) -> str:
         return super().extra_repr() + (", recurrent_bias=False" if self._one_bias else "")

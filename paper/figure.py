@@ -101,7 +101,7 @@ def bars(
         rows: the table.
         columns: the measured columns to draw, side by side, and what the legend calls them.
         colours: one for each column.
-        chance: dashes stand at the mean of the column "<column>, <chance>".
+        chance: dashes stand at the mean of the column "<column>, <chance>", where there is one.
     """
     width = 0.76 / len(columns)
     for i, (column, label) in enumerate(columns.items()):
@@ -111,9 +111,9 @@ def bars(
         axes.bar(centres, means, width * 0.92, color=colours[i], label=label, zorder=2)
         for x, k, row in zip(centres, factors, rows, strict=True):
             _spread(axes, x, width, k, row[column])
-            if chance and row[f"{column}, {chance}"].n:
-                level = k * row[f"{column}, {chance}"].mean
-                axes.hlines(level, x - width / 2, x + width / 2, zorder=6, **DASHES)
+            expected = row.get(f"{column}, {chance}")
+            if chance and expected is not None and expected.n:
+                axes.hlines(k * expected.mean, x - width / 2, x + width / 2, zorder=6, **DASHES)
 
 
 def line(
@@ -157,14 +157,24 @@ def _spread(axes: Axes, x: float, width: float, factor: float, measure: Measure)
 
 def legend(axes: Axes, chance: str = "") -> None:
     """Put the legend above the axes, with an entry for the dashes of chance at its end."""
-    handles, labels = axes.get_legend_handles_labels()
-    if chance:
-        handles.append(Line2D([], [], **DASHES))
-        labels.append(chance)
+    handles, labels = _entries(axes, chance)
     axes.legend(
         handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(labels), borderaxespad=0.3,
         handlelength=1.6, columnspacing=1.6,
     )
+
+
+def legend_below(fig: Figure, axes: Axes, chance: str = "", columns: int = 0) -> None:
+    """Put the legend of one panel below all of them, in as many columns as there is room for unless told."""
+    handles, labels = _entries(axes, chance)
+    columns = columns or (4 if fig.get_figwidth() > 7.2 else 2)
+    fig.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.6)
+
+
+def _entries(axes: Axes, chance: str) -> tuple[list[Any], list[str]]:
+    handles, labels = axes.get_legend_handles_labels()
+    dashes = [Line2D([], [], **DASHES)] if chance else []
+    return [*handles, *dashes], [*labels, *([chance] if chance else [])]
 
 
 def layer_ticks(axes: Axes, positions: Sequence[float], layers: Sequence[str]) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.arithmetic import HEADING, networks
+from paper.arithmetic import HEADING
 from paper.figure import COLOURS, figure
 from paper.measure import Measure, Row, with_numbers
+from paper.networks import networks
 from paper.results import array
 
 NAME = "mask_histogram"

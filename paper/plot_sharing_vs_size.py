@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.arithmetic import CHANCE, HEADING, WORDS, networks, subtasks
+from paper.arithmetic import CHANCE, HEADING, WORDS, subtasks
 from paper.figure import BLUE, ORANGE, bars, figure, legend, per_cent
 from paper.measure import Row, measured, with_numbers
+from paper.networks import networks
 
 NAME = "sharing_vs_size"
 TITLE = "Sharing against the size of the network"

@@ -19,7 +19,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import SieveError, StoreError
+from core.errors import MaskError, SieveError, StoreError
 from core.options import flatten, leaves
 from core.store import Run
 from launch.points import as_text
@@ -102,6 +102,20 @@ def array(run: Run, name: str, key: str) -> np.ndarray | None:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         log.warning("skipped %s: %s", run.path("arrays", f"{name}.npz"), " ".join(str(error).split()))
         return None
+
+
+@lru_cache(maxsize=1024)
+def mask(run: Run, subnet: str, parameter: str) -> np.ndarray | None:
+    """Return a parameter's mask as booleans, or None; a broken file is warned of."""
+    from masks.algebra import Masks  # reads torch
+
+    path = run.path("masks", f"{subnet}.npz")
+    try:
+        masks = Masks.load(path) if path.is_file() else {}
+    except MaskError as error:
+        log.warning("skipped %s", error)
+        return None
+    return (masks[parameter] != 0).numpy() if parameter in masks else None
 
 
 def twins(sweeps: Iterable[str]) -> tuple[str, ...]:

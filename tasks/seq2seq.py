@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,22 +55,24 @@ class SequenceTask(SubnetTask):
             subtask: None for the network and the whole task's mask.
             parts: part -> name of a set -> pairs. What is held out of a set is the same in every use of it.
         """
-        stay: list[Sequences] = []
-        split: dict[str, dict[str, Sequences]] = {"valid": {}, "seen": {}}
+        whole = join([pairs for sets in parts.values() for pairs in sets.values()]).to(self.device)
+        before, stay = 0, []
+        split: dict[str, dict[str, Tensor]] = {"valid": {}, "seen": {}}
         for part, sets in parts.items():
-            held_out, others = [], []
+            held_out, seen = [], []
             for name, pairs in sets.items():
-                for found, index in zip((held_out, others), self._held_out(pairs, f"{part} {name}"), strict=True):
-                    found.append(pairs[index].to(self.device))
-            stay += others
-            split["valid"][part] = join(held_out)
-            split["seen"][part] = join([found[: -(-self.options.seen_size // len(others))] for found in others])
-        self.training[subtask] = join(stay)
+                held, others = (index + before for index in self._held_out(pairs, f"{part} {name}"))
+                held_out.append(held)
+                seen.append(others[: -(-self.options.seen_size // len(sets))])
+                stay.append(others)
+                before += len(pairs)
+            split["valid"][part], split["seen"][part] = torch.cat(held_out), torch.cat(seen)
+        self.training[subtask] = whole[torch.cat(stay)]
         for name, found in split.items():
-            if all(len(pairs) for pairs in found.values()):
-                self.measured[subtask, name] = join(list(found.values()))
+            if all(len(index) for index in found.values()):
+                self.measured[subtask, name] = whole[torch.cat(list(found.values()))]
                 if subtask is None:
-                    self.at_end[name] = found
+                    self.at_end[name] = {part: whole[index] for part, index in found.items()}
 
     def _held_out(self, pairs: Sequences, name: str) -> tuple[Tensor, Tensor]:
         """Return the numbers of the pairs that are held out, and of the others in a fixed random order.
@@ -80,11 +83,11 @@ class SequenceTask(SubnetTask):
         order = torch.randperm(len(pairs), generator=stream(0, "data", "held out", name))
         if not count:
             return order[:0], order
-        _, which, copies = pairs.batch(order).source.unique(dim=0, return_inverse=True, return_counts=True)
-        single = (copies[which] == 1).cpu().nonzero()[:, 0][:count]
-        others = torch.ones(len(order), dtype=torch.bool)
-        others[single] = False
-        return order[single], order[others]
+        texts = pairs.source.texts()
+        copies = Counter(texts)
+        held_out = torch.tensor([copies[texts[i]] == 1 for i in order.tolist()])
+        held_out &= held_out.cumsum(0) <= count
+        return order[held_out], order[~held_out]
 
     @property
     def best(self) -> str:

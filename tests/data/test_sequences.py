@@ -22,6 +22,7 @@ def test_what_goes_in_comes_out():
     assert batch.source.tolist() == [[4, 4, 4], [0, 1, 2]] and batch.target.tolist() == [[2], [1]]
     assert texts(found[torch.tensor([3, 1])]) == [PAIRS[3], PAIRS[1]] and texts(found[1:3]) == PAIRS[1:3]
     assert texts(join([found[2:], found[:2]])) == PAIRS[2:] + PAIRS[:2]
+    assert found[1:3].source.texts() == [source for source, _ in PAIRS[1:3]]
     assert texts(Sequences.of(found.tensors(), ENDS).to("cpu")) == PAIRS
 
 
