@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.option_groups import RunOptions, TrainOptions, require
+from core.option_groups import TrainOptions, require
 from masks.options import MaskOptions, mask_options
 from tasks.options.images import ImageOptions
 from tasks.options.subnets import SubnetOptions
@@ -40,7 +40,6 @@ class ConvMaskOptions(MaskOptions):
 @dataclass(frozen=True)
 class _ConvNet(ClassOptions):
     mask: ConvMaskOptions = field(default_factory=mask_options("gumbel", ConvMaskOptions))
-    run: RunOptions = field(default_factory=RunOptions)
     dropout: bool = True
     """Dropout before the last two activations, while the network is trained."""
 
@@ -147,5 +146,4 @@ class ResNetRemovalOptions(ClassOptions):
     data: AugmentedImageOptions = field(default_factory=AugmentedImageOptions)
     train: ResNetTrainOptions = field(default_factory=ResNetTrainOptions)
     mask: ResNetMaskOptions = field(default_factory=mask_options("gumbel", ResNetMaskOptions))
-    run: RunOptions = field(default_factory=RunOptions)
     class_removal: Removal = field(default_factory=Removal)
