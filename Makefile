@@ -15,6 +15,8 @@ test: $(VENV)/.installed
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/mask_step.py
+	$(BIN)/python benchmarks/networks.py
+	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/whole_run.py
 	$(BIN)/python benchmarks/conv.py
 	$(BIN)/python benchmarks/local.py

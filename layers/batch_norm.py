@@ -62,7 +62,8 @@ class _BatchNorm(Batched):
         rows = chunk_rows(x.shape[0], k)
         tensors = (each(tensor) for tensor in (self.running_mean, self.running_var, self.weight, self.bias))
         y = F.batch_norm(x.reshape(1, -1, *x.shape[2:]), *tensors, eps=self.eps)
-        return torch.ops.aten._unsafe_view(y, x.shape)  # no view to autograd, which would copy it for every in-place ReLU
+        # to autograd no view: it copies what an in-place ReLU behind it changes, if that is one
+        return torch.ops.aten._unsafe_view(y, x.shape)
 
     def _normal(self, x: Tensor, mean: Tensor | None, var: Tensor | None) -> Tensor:
         own = self.training or mean is None

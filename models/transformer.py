@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -45,14 +46,13 @@ class Block(nn.Module):
 
         Args:
             x: [B, T, E].
-            own: keys and values of the positions that x attends to in its own sequence.
+            own: its queries, and keys and values of the positions that it attends to in its own sequence.
             mask: added to the scores of that attention, or None.
             encoded: keys and values of the encoded sequence, of a decoder.
             hidden: added to the scores of that attention.
         """
         first = self.attentions["self_attention"]
-        (queries,) = first.project(x, "q")
-        x = self.norms[0](x + self.dropout(first.attend(queries, *own, mask)))
+        x = self.norms[0](x + self.dropout(first.attend(*own, mask)))
         if encoded is not None:
             second = self.attentions["cross_attention"]
             (queries,) = second.project(x, "q")
@@ -66,7 +66,8 @@ class Prefix:
 
     Attributes:
         length: number of words.
-        kept: their keys and values, of each block.
+        kept: their keys and values, of each block; without gradients there is room behind them, which the next words
+            take, so that a prefix is gone on from once.
         encoded: keys and values of the source, of each block.
         hidden: added to the scores of the source, [B, 1, 1, S].
     """
@@ -125,25 +126,27 @@ class Transformer(SequenceModel):
         """Return an empty prefix, and the decoder blocks' keys and values of the source."""
         x = self._placed(self.input_embedding(words), 0)
         padding = torch.arange(words.shape[1], device=words.device) >= length[:, None]
-        hidden = torch.zeros(words.shape, dtype=x.dtype, device=x.device).masked_fill_(padding, float("-inf"))
+        hidden = torch.zeros(words.shape, dtype=x.dtype, device=x.device).masked_fill(padding, float("-inf"))
         hidden = hidden[:, None, None, :]
         for block in self.encoder:
-            x = block(x, block.attentions["self_attention"].project(x, "kv"), hidden, None, None)
+            x = block(x, block.attentions["self_attention"].project(x, "qkv"), hidden, None, None)
         encoded = [block.attentions["cross_attention"].project(x, "kv") for block in self.decoder]
         return Prefix(0, [], encoded, hidden)
 
     def decode(self, state: Prefix, words: Tensor) -> tuple[Tensor, Prefix]:
         """Return the outputs of the next words, and the prefix with them."""
         x = self._placed(self.output_embedding(words), state.length)
-        count, kept = words.shape[1], []
-        later = torch.full((count, state.length + count), float("-inf"), device=x.device, dtype=x.dtype)
-        later = later.triu(state.length + 1)
+        count, kept, later = words.shape[1], [], None
+        if count > 1:
+            later = torch.full((count, state.length + count), float("-inf"), device=x.device, dtype=x.dtype)
+            later = later.triu(state.length + 1)
         for i, (block, memory) in enumerate(zip(self.decoder, state.encoded, strict=True)):
-            own = block.attentions["self_attention"].project(x, "kv")
+            queries, *own = block.attentions["self_attention"].project(x, "qkv")
             if state.kept:
-                own = tuple(torch.cat(pair, 2) for pair in zip(state.kept[i], own, strict=True))
-            kept.append(own)
-            x = block(x, own, later if count > 1 else None, memory, state.hidden)
+                own = [_appended(*pair, state.length) for pair in zip(state.kept[i], own, strict=True)]
+            kept.append(tuple(own))
+            seen = (tensor[:, :, : state.length + count] for tensor in own)
+            x = block(x, (queries, *seen), later, memory, state.hidden)
         return self._outputs(x), Prefix(state.length + count, kept, state.encoded, state.hidden)
 
     def _outputs(self, x: Tensor) -> Tensor:
@@ -157,6 +160,20 @@ class Transformer(SequenceModel):
         return self.dropout(x + positions(first, x.shape[1], self.size).to(x))
 
 
+def _appended(kept: Tensor, new: Tensor, length: int) -> Tensor:
+    """Return [B, heads, T, d] with `new` behind the first `length` places of `kept`."""
+    if torch.is_grad_enabled():
+        return torch.cat([kept[:, :, :length], new], 2)
+    end = length + new.shape[2]
+    if end > kept.shape[2]:  # twice the room, or copying all that is kept at every step is a quarter of the time
+        grown = kept.new_empty(*kept.shape[:2], 2 * end, kept.shape[3])
+        grown[:, :, :length] = kept[:, :, :length]
+        kept = grown
+    kept[:, :, length:end] = new
+    return kept
+
+
+@cache
 def positions(first: int, count: int, size: int) -> Tensor:
     """Return [count, size]: sin(p / 10000^(2i / size)) at 2i and the cosine at 2i + 1, from p = first."""
     place = torch.arange(first, first + count, dtype=torch.float64)[:, None]

@@ -1,6 +1,4 @@
-"""What the figures of language, mathematics and images have in common: names of splits and of classes, and the order
-of both.
-"""
+"""What the figures of language, mathematics and images have in common: names of splits and classes, and their runs."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
 
@@ -62,12 +63,14 @@ def draw(rows: list[Row]) -> Figure:
         words = {row["class"] for row in rows if row["number"] == number}
         classes[number] = words.pop() if len(words) == 1 else str(number)
     width = min(max(6.0, 1.4 + 0.3 * len(classes) * (len(networks) + 0.5)), 16.0)
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(networks))]
     fig = Figure(figsize=(width, 5.4))
     for axes, (column, label) in zip(fig.subplots(2, 1, sharex=True), PANELS.items(), strict=True):
         cells = {(row["number"], row["network"]): row[column] for row in rows}
         pivoted = [{n: cells.get((number, n), Measure((), "%")) for n in networks} for number in classes]
-        bars(axes, range(len(classes)), pivoted, {n: n for n in networks}, COLOURS)
+        bars(axes, range(len(classes)), pivoted, {n: fill(n, 40) for n in networks}, colours)
         axes.axhline(0, color=GREY, linewidth=0.8)
+        axes.spines["bottom"].set_visible(False)
         axes.set_ylabel(label)
     axes.set_xticks(range(len(classes)), classes.values())
     axes.set_xlim(-0.6, len(classes) - 0.4)

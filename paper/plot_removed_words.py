@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def draw(rows: list[Row]) -> Figure:
         bars(axes, positions, mine, splits, [colours[column] for column in splits])
         axes.set_xticks(positions, [row["word"].removeprefix("I_").replace("_", " ") for row in mine])
         axes.set_xlim(-0.6, positions[-1] + 0.6)
-        axes.set_title(name.removeprefix("SCAN, "), loc="left")
+        axes.set_title(fill(name.removeprefix("SCAN, "), 100), loc="left")
         per_cent(axes, "removed weights [%]", [{column: row[column] for column in splits} for row in mine])
     legend_below(fig, axes)
     return fig

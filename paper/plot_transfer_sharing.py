@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -60,7 +61,7 @@ def draw(rows: list[Row]) -> Figure:
     fig, (left, right) = figure(8.2, 4.0, 2)
     places = range(len(rows))
     layers = [column for column in rows[0] if column.startswith("layer") and CHANCE not in column]
-    for layer, colour in zip(layers, COLOURS, strict=False):
+    for layer, colour in zip(layers, cycle(COLOURS), strict=False):
         line(left, places, [row[layer] for row in rows], layer, color=colour)
         chance = [row[f"{layer}, {CHANCE}"] for row in rows]
         means = [100 * measure.mean if measure.n else float("nan") for measure in chance]

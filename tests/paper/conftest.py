@@ -144,7 +144,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/scan_baseline", "scan", seed=seed, **baseline)
         make_run(root, "small/dm_math_sort", "deepmind_math", seed=seed)
         make_run(root, "small/cifar10", "cifar10_class_removal", seed=seed)
-        make_run(root, "small/cifar10_resnet", "cifar10_resnet_hp_class_removal", seed=seed)
         make_run(root, "small/cifar10_mask_stability", "cifar10_mask_stability", seed=seed)
         make_run(root, "small/cifar10_grad_cos_distance", "cifar10_grad_cos_distance", seed=seed)
         make_run(root, "small/transfer_sharing", "permuted_mnist", seed=seed)
