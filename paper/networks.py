@@ -38,6 +38,8 @@ def network(options: Mapping[str, Any]) -> str:
         return " and ".join(module(name) for name in options["dm_math.modules"])
     if task.startswith("cifar10"):
         return _of_images(options)
+    if not task.startswith(("tuple", "addmul")):
+        return task
     words = ["double addition" if task.startswith("tuple") else "+ or ×"]
     if task.endswith("copyweight"):
         words.append("copied weights")

@@ -42,11 +42,11 @@ OTHERS = (GREEN, PURPLE)
 def table(runs: Sequence[Run]) -> list[Row]:
     """Return the accuracy for each network, way to draw its weights, and fraction kept."""
     mine = [run for run in runs if run.task == "edge_popup"]
-    scored = [run for run in mine if run.options.get("trained") == "scores"]
+    scored = [run for run in mine if run.options.get("trained") == "scores" and "mask.keep" in run.options]
     rows: list[Row] = []
     for network in sorted({name_of(run) for run in mine}, key=lambda words: (not words.startswith("fully"), words)):
         here = [run for run in scored if name_of(run) == network]
-        dense = [run for run in mine if run not in scored and name_of(run) == network]
+        dense = [run for run in mine if run.options.get("trained") == "weights" and name_of(run) == network]
         for way in dict.fromkeys(drawn(run) for run in here):
             for keep in sorted({run.options["mask.keep"] for run in here if drawn(run) == way}):
                 part = [run for run in here if drawn(run) == way and run.options["mask.keep"] == keep]

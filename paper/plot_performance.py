@@ -49,6 +49,8 @@ def table(runs: Sequence[Run], inverse_io: str = "") -> list[Row]:
         inverse_io: which inverse-mask test; by default "none", or the first that was measured.
     """
     parts = subtasks(runs)
+    if not parts:
+        return []
     measured_ways = [
         way for way in WAYS for part in parts
         if any(f"inverse/{part}/{way}/test/accuracy/{part}" in run.summary for run in runs)

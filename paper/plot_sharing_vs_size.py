@@ -31,7 +31,7 @@ PAPER = "Bigger networks share less."
 def table(runs: Sequence[Run]) -> list[Row]:
     """Return the sharing of each mask for every network, smallest first."""
     rows: list[Row] = []
-    for name, part in networks(runs):
+    for name, part in networks([run for run in runs if subtasks([run])]):
         weights = next((run.summary["size/total"] for run in part if "size/total" in run.summary), 0)
         row: Row = {"network": name.partition(", ")[2] or name, "weights": int(weights)}
         for subtask in subtasks(part):

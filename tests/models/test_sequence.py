@@ -119,6 +119,22 @@ def test_tied_embeddings():
     torch.testing.assert_close(found, looped)
 
 
+def test_without_gradients_a_prefix_keeps_room_and_the_answers_are_the_same():
+    network, (source, length, target) = make(Transformer), batch()
+    source[:] = torch.where(torch.arange(S) < length[:, None], source, 9)
+    begin = network.encode(source, length)
+    whole, _ = network.decode(begin, target)
+    with torch.no_grad():
+        first, state = network.decode(begin, target[:, :1])
+        second, state = network.decode(state, target[:, 1:2])
+        found = network(source, length, most=8)
+    assert state.kept[0][0].shape[2] > state.length == 2
+    third, state = network.decode(state, target[:, 2:4])
+    assert state.kept[0][0].shape[2] == state.length == 4
+    torch.testing.assert_close(torch.cat([first, second, third], 1), whole[:, :4])
+    assert torch.equal(found, network(source, length, most=8))
+
+
 @BOTH
 def test_it_learns_to_copy(kind):
     network = kind(4, 4, stream(0, "init"), dropout=0.0, **TINY[kind])

@@ -206,3 +206,10 @@ def test_the_demonstration_prints_its_table(drawn, make_run, tmp_path, capsys):
 def test_the_demonstration_without_runs_says_how_to_make_them(tmp_path, capsys):
     assert demo_table(str(tmp_path), str(tmp_path)) == 1
     assert "./run.py sweeps/small/tuple_ff.yaml --all" in capsys.readouterr().out
+
+
+def test_no_figure_stumbles_over_runs_of_other_tasks(real):
+    for plot in discover():
+        for run in real.values():
+            rows = plot.table([run])
+            assert not rows or plot.draw(rows).axes, (plot.NAME, run.task)
