@@ -1,11 +1,12 @@
 """How fast is one step of mask training of the networks of class removal and of SCAN? Our ways of running K masks.
 
-    python benchmarks/networks.py [--only resnet110] [--samples 4 8] [--cpu] [--json FILE]
+    python benchmarks/networks.py [--only resnet110_32] [--samples 4 8] [--cpu] [--json FILE]
 
 A step is the same for all, as in mask_step.py: K masks of every weight but embeddings and biases, forward pass of a
 batch in K chunks, cross entropy + penalty on the scores, backward pass, clipping of the gradient norm and fused Adam
-on the scores. The network is frozen and in evaluation mode. SCAN's have the answers given; commands are of 5 to 9
-words, as most of SCAN's are, answers of 1 to 24. The ways:
+on the scores. The network is frozen and in evaluation mode; the number behind a name is the batch. Commands of SCAN
+are of 5 to 9 words, as most are, answers of 1 to 24 and given; "own": the words before are the network's own, as they
+are in half of the LSTMs' steps. The ways:
 
     loop       K passes through the network
     vmap       one vectorised pass
@@ -24,6 +25,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -78,7 +80,9 @@ def images(build: Callable[..., nn.Module], batch: int) -> tuple[nn.Module, tupl
     return build(*IMAGES, stream(0, "init")), (x,), y
 
 
-def sequences(build: Callable[..., nn.Module], batch: int) -> tuple[nn.Module, tuple[Tensor, ...], Tensor]:
+def sequences(
+    build: Callable[..., nn.Module], batch: int, taught: bool = True
+) -> tuple[nn.Module, tuple[Any, ...], Tensor]:  # fmt: skip
     """Return a network for sequences, a batch of commands with their answers, and the right next words."""
     rng = stream(0, "data")
     (source, length), (target, answer) = (
@@ -88,15 +92,20 @@ def sequences(build: Callable[..., nn.Module], batch: int) -> tuple[nn.Module, t
     target = torch.where(torch.arange(target.shape[1]) < answer[:, None], target, WORDS[1])
     y = torch.cat([target, target.new_full((batch, 1), WORDS[1])], 1)
     behind = torch.arange(y.shape[1]) > answer[:, None]
-    return build(*WORDS, stream(0, "init")), (source, length, target), y.masked_fill(behind, -100).flatten()
+    inputs = source, length, target, 0, taught
+    return build(*WORDS, stream(0, "init")), inputs, y.masked_fill(behind, -100).flatten()
 
 
-NETWORKS: dict[str, Callable[[], tuple[nn.Module, tuple[Tensor, ...], Tensor]]] = {
+NETWORKS: dict[str, Callable[[], tuple[nn.Module, tuple[Any, ...], Tensor]]] = {
     "conv_net_32": lambda: images(conv_net, 32),
     "conv_net_128": lambda: images(conv_net, 128),
-    "resnet110": lambda: images(resnet110, 32),
-    "transformer": lambda: sequences(Transformer, 128),
-    "encoder_decoder": lambda: sequences(EncoderDecoder, 128),
+    "resnet110_32": lambda: images(resnet110, 32),
+    "transformer_32": lambda: sequences(Transformer, 32),
+    "transformer_128": lambda: sequences(Transformer, 128),
+    "encoder_decoder_32": lambda: sequences(EncoderDecoder, 32),
+    "encoder_decoder_128": lambda: sequences(EncoderDecoder, 128),
+    "encoder_decoder_own_32": lambda: sequences(EncoderDecoder, 32, taught=False),
+    "encoder_decoder_own_128": lambda: sequences(EncoderDecoder, 128, taught=False),
 }
 
 

@@ -31,7 +31,8 @@ class SequenceModel(nn.Module, ABC):
             source_length: [B].
             target: [B, T] words of the right answers.
             most: without a target, the longest answer that is tried.
-            taught: whether the words before are the target's; otherwise they are those that the network finds.
+            taught: whether the words before are the target's; otherwise they are those that the network finds, in a
+                pass of their own: its gradient would be no other, but dropout is drawn twice.
 
         Returns:
             With a target: [B, T + 1, words + 1]: for every position the next word, the end after the last.
@@ -42,28 +43,25 @@ class SequenceModel(nn.Module, ABC):
         words = torch.where(places < source_length[:, None], torch.cat([source, end], 1), self.source_end)
         state = self.encode(words, source_length + 1)
         begin = words.new_full((len(words), 1), self.target_end)
-        if target is not None and taught:
-            return self.decode(state, torch.cat([begin, target], 1))[0]
         if target is not None:
-            return self._on_its_own(state, begin, target.shape[1] + 1)
-        found, word = words.new_full((len(words), most), self.target_end), begin
-        ended = torch.zeros(len(words), dtype=torch.bool, device=words.device)
-        for step in range(most):
+            before = target if taught else self._said(state, begin, target.shape[1])
+            return self.decode(state, torch.cat([begin, before], 1))[0]
+        found = self._said(state, begin, most, stop=True)
+        return torch.where((found == self.target_end).cumsum(1) > 0, self.target_end, found)
+
+    @torch.no_grad()
+    def _said(self, state: Any, word: Tensor, steps: int, stop: bool = False) -> Tensor:
+        """Return the likeliest words [B, steps], each behind those before; `stop`: up to where all have ended."""
+        found = word.new_full((len(word), steps), self.target_end)
+        ended = torch.zeros_like(word, dtype=torch.bool)
+        for step in range(steps):
             outputs, state = self.decode(state, word)
             word = outputs.argmax(-1)
-            found[:, step] = torch.where(ended, self.target_end, word[:, 0])
-            ended |= word[:, 0] == self.target_end
-            if bool(ended.all()):
+            found[:, step] = word[:, 0]
+            ended |= word == self.target_end
+            if stop and bool(ended.all()):
                 break
         return found
-
-    def _on_its_own(self, state: Any, word: Tensor, steps: int) -> Tensor:
-        found = []
-        for _ in range(steps):
-            outputs, state = self.decode(state, word)
-            found.append(outputs)
-            word = outputs.argmax(-1)
-        return torch.cat(found, 1)
 
     @abstractmethod
     def groups(self) -> list[list[str]]:
