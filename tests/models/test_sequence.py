@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from core.errors import LayerError
 from core.rng import stream
 from masks.batching import forward
 from models.encoder_decoder import EncoderDecoder
@@ -163,3 +164,10 @@ def test_masks_side_by_side(kind, most):
     together, looped = (forward(network, weights, 2, *inputs, how=how, **more) for how in ("layers", "loop"))
     torch.testing.assert_close(together, looped)
     assert not torch.equal(together[:2], together[2:])
+
+
+def test_packed_sequences_are_refused_by_vmap_in_a_sentence():
+    network, inputs = make(EncoderDecoder), batch()
+    weights = {"output.weight": torch.stack([network.output.weight.detach()] * 2)}
+    with pytest.raises(LayerError, match="EncoderDecoder cannot run under vmap .*; run it with how='loop'"):
+        forward(network, weights, 2, *inputs, how="vmap")
