@@ -166,6 +166,7 @@ def test_masks_side_by_side(kind, most):
     assert not torch.equal(together[:2], together[2:])
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
 def test_packed_sequences_are_refused_by_vmap_in_a_sentence():
     network, inputs = make(EncoderDecoder), batch()
     weights = {"output.weight": torch.stack([network.output.weight.detach()] * 2)}
