@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -42,7 +41,7 @@ def main() -> None:
     print("network, branch        loop ms   stack ms   loop / stack")
     for name, size in NETWORKS.items():
         for kind, form in KINDS.items():
-            times = measure(steps(name, size, form), args.seconds, time.perf_counter)
+            times = measure(steps(name, size, form), args.seconds, args.clock)
             cells.append({"network": name, "branch": kind, "milliseconds": times})
             loop, stack = (statistics.median(times[way]) for way in ("loop", "stack"))
             ratio = over(times["loop"], times["stack"])

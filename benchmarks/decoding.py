@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -60,20 +59,18 @@ def main() -> None:
         only={"nargs": "+", "choices": list(NETWORKS), "default": list(NETWORKS)},
         batch={"type": int, "nargs": "+", "default": [32, 256]},
         samples={"type": int, "nargs": "+", "default": [1]},
-        cpu={"action": "store_true", "help": "measure processor time instead of wall time"},
     )  # fmt: skip
     keep_freed_memory()
-    clock = time.process_time if args.cpu else time.perf_counter
     cells = []
     for name in args.only:
         for batch in args.batch:
             for k in args.samples:
-                times = measure(ways(name, batch, k), args.seconds, clock)
+                times = measure(ways(name, batch, k), args.seconds, args.clock)
                 own, anew = times["step by step"], times["anew"]
                 cells.append({"network": name, "batch": batch, "samples": k, "milliseconds": times})
                 print(f"{name}, batch {batch}, K = {k}, {len(own)} rounds: step by step {statistics.median(own):.1f} "
                       f"ms, anew {statistics.median(anew):.1f} ms; anew / step by step {over(anew, own)}", flush=True)
-    write(args.json, clock=clock.__name__, cells=cells)
+    write(args.json, clock=args.clock.__name__, cells=cells)
 
 
 def ways(name: str, batch: int, k: int) -> dict[str, Step]:

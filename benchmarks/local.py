@@ -23,7 +23,6 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def main() -> None:
     keep_freed_memory()
     cells = []
     for name in args.only:
-        times = measure({way: step(name, way) for way in WAYS}, args.seconds, time.perf_counter)
+        times = measure({way: step(name, way) for way in WAYS}, args.seconds, args.clock)
         cells.append({"layer": name, "milliseconds": times})
         report(name, times)
     memory = {way: grown("L2", way) for way in ("broadcast", "ours")}

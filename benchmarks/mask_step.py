@@ -183,8 +183,8 @@ def plain_products() -> Iterator[None]:
 
     def plain_steps(inputs: Tensor, weight: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
         states = []
-        for now in inputs.unbind(1):
-            i, f, g, o = (now + torch.bmm(h, weight.transpose(1, 2))).chunk(4, -1)
+        for step in inputs.unbind(1):
+            i, f, g, o = (step + torch.bmm(h, weight.transpose(1, 2))).chunk(4, -1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
             states.append((h, c))

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,16 +55,14 @@ def main() -> None:
         __doc__, 20.0, "network and number of samples",
         only={"nargs": "+", "choices": list(NETWORKS), "default": list(NETWORKS)},
         samples={"type": int, "nargs": "+", "default": [4, 8]},
-        cpu={"action": "store_true", "help": "measure processor time instead of wall time"},
     )  # fmt: skip
     keep_freed_memory()
-    clock = time.process_time if args.cpu else time.perf_counter
     cells = []
     for name in args.only:
         for k in args.samples:
             steps, cannot = runnable(ways(name, k))
-            times = measure(steps, args.seconds, clock)
-            cells.append({"network": name, "samples": k, "clock": clock.__name__, "milliseconds": times} | cannot)
+            times = measure(steps, args.seconds, args.clock)
+            cells.append({"network": name, "samples": k, "clock": args.clock.__name__, "milliseconds": times} | cannot)
             report(name, k, times, cannot)
     write(args.json, cells=cells)
 

@@ -22,7 +22,7 @@ LEAST_ROUNDS = 5
 
 
 def arguments(doc: str, seconds: float, each: str, **more: dict[str, object]) -> argparse.Namespace:
-    """Read the command line of a benchmark and set the number of threads.
+    """Read the command line of a benchmark, with the clock to measure by as `clock`, and set the number of threads.
 
     Args:
         doc: its module's docstring.
@@ -33,6 +33,8 @@ def arguments(doc: str, seconds: float, each: str, **more: dict[str, object]) ->
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each {each}")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    cpu = {"action": "store_const", "const": time.process_time, "default": time.perf_counter, "dest": "clock"}
+    parser.add_argument("--cpu", help="measure processor time instead of wall time", **cpu)
     parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)

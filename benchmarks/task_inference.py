@@ -53,7 +53,7 @@ def main() -> None:
             "forwards": lambda: forwards(masked, x),
             "one-shot": lambda bits=bits: one_shot(masked, bits, x, entropy),
         }
-        times = measure(steps, args.seconds, time.perf_counter)
+        times = measure(steps, args.seconds, args.clock)
         stack = 4 * tasks * bits.weights
         cells.append({"tasks": tasks, "bytes": bits.nbytes(), "stack": stack, "milliseconds": times})
         print(f"{tasks} tasks: {bits.nbytes() / 1e6:.1f} MB, a float32 stack of them {stack / 1e6:.0f} MB: "

@@ -15,7 +15,6 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ def main() -> None:
         x, y = draw.randint(0, 256, (2000, 1, 28, 28), np.uint8), np.arange(2000) % 10
         np.savez(images, x_train=x, y_train=y, x_test=x[:100], y_test=y[:100])
         for batch in args.batch:
-            times = measure(steps(folder, images, batch), args.seconds, time.perf_counter)
+            times = measure(steps(folder, images, batch), args.seconds, args.clock)
             cells.append({"batch": batch, "milliseconds": times})
             alone, together = times["one after the other"], times["side by side"]
             gain, floor = over(alone, together), over(together, times["products"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from core.store import Run
+from paper.arithmetic import CHANCE
+from paper.measure import Row, measured
 
 HEADING = "Are neural nets modular? Language, mathematics and images"
 SPLITS = {"turn_left": "turn left", "jump": "jump", "length": "length"}
@@ -17,6 +19,22 @@ WITHOUT = re.compile(r"final/without_(\d+)/test/accuracy/total")
 def with_masks(runs: Sequence[Run], *tasks: str) -> list[Run]:
     """Return the runs of these tasks that learn masks; a baseline learns none."""
     return [run for run in runs if run.task in tasks and not run.options.get("train_baseline")]
+
+
+def accuracies(runs: Sequence[Run], subnets: Mapping[str, str], key: str) -> Row:
+    """Return the accuracy of each subnet, and of random masks of its size, on a test.
+
+    Args:
+        runs: of one network.
+        subnets: column -> subnet, or "network".
+        key: of the test, <set>/accuracy/<part>.
+    """
+    row: Row = {}
+    for column, subnet in subnets.items():
+        row[column] = measured(runs, f"final/{subnet}/{key}")
+        if subnet != "network":
+            row[f"{column}, {CHANCE}"] = measured(runs, f"random/{subnet}/{key}")
+    return row
 
 
 def class_names(runs: Sequence[Run]) -> tuple[str, ...]:

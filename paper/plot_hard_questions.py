@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.arithmetic import CHANCE
 from paper.figure import BLUE, GREY, ORANGE, bars, figure, legend_below, per_cent
-from paper.language_images import HEADING, with_masks
-from paper.measure import Row, measured, with_numbers
+from paper.language_images import HEADING, accuracies, with_masks
+from paper.measure import Row, with_numbers
 from paper.networks import module, networks
 
 NAME = "hard_questions"
@@ -45,11 +45,8 @@ def table(runs: Sequence[Run]) -> list[Row]:
                 "module": label, "mask learned from": " and ".join(learned_from),
                 "questions": "generated" if options["dm_math.generate"] else "archive",
             }
-            for column, subnet in zip(SUBNETS, ("network", "control", "_".join(learned_from)), strict=True):
-                row[column] = measured(part, f"final/{subnet}/hard/accuracy/{key}")
-                if subnet != "network":
-                    row[f"{column}, {CHANCE}"] = measured(part, f"random/{subnet}/hard/accuracy/{key}")
-            rows.append(row)
+            subnets = dict(zip(SUBNETS, ("network", "control", "_".join(learned_from)), strict=True))
+            rows.append(row | accuracies(part, subnets, f"hard/accuracy/{key}"))
     return with_numbers(rows)
 
 

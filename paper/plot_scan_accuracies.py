@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.arithmetic import CHANCE
 from paper.figure import BLUE, GREY, ORANGE, bars, figure, legend_below, per_cent
-from paper.language_images import HEADING, SPLITS, with_masks
-from paper.measure import Row, measured, with_numbers
+from paper.language_images import HEADING, SPLITS, accuracies, with_masks
+from paper.measure import Row, with_numbers
 from paper.networks import networks
 
 NAME = "scan_accuracies"
@@ -41,12 +41,9 @@ def table(runs: Sequence[Run]) -> list[Row]:
     rows: list[Row] = []
     for name, part in networks(with_masks(runs, *SWEEPS)):
         for split, words in SPLITS.items():
-            row: Row = {"network": name, "split": words}
-            for column, subnet in zip(SUBNETS, ("network", "control", split), strict=True):
-                row[column] = measured(part, f"final/{subnet}/{split}/accuracy/total")
-                if subnet != "network":
-                    row[f"{column}, {CHANCE}"] = measured(part, f"random/{subnet}/{split}/accuracy/total")
-            rows.append(row)
+            subnets = dict(zip(SUBNETS, ("network", "control", split), strict=True))
+            found = accuracies(part, subnets, f"{split}/accuracy/total")
+            rows.append({"network": name, "split": words} | found)
     return with_numbers(rows)
 
 
