@@ -27,7 +27,7 @@ ORIGINAL_NAMES = {
     "bias_no_mask": "mask.bias (with the opposite meaning: mask.bias=false masks no bias)",
     "inv_mask_exclude_io": "inverse_io",
     "tuple.tuple2_delay": "tuple.delay",
-    "analysis.enable": "train_baseline (with the opposite meaning)",
+    "analysis.enable": "train_baseline (of SCAN and mathematics: a network without masks)",
     "analysis.only_verify_masks": "only_control",
     "analysis.skip_layernorm": "mask.exclude (*norm*)",
     "class_removal.keep_last_layer": "keep_last_layer",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.overlap import sharing
 from core.errors import OptionError
 from core.fit import Stage
 from core.option_groups import TrainOptions
@@ -198,14 +199,12 @@ class PermutedMNIST(Task):
 
     def shared(self, name: str, masks: Masks, used: Masks) -> dict[str, float]:
         """Return kept, size, sharing and its chance level of every parameter; total: of those that can be shared."""
-        kept = {n: int(mask.count_nonzero()) for n, mask in masks.items()}
-        both = {n: int(mask.count_nonzero()) for n, mask in (masks & used).items()}
-        chance = {n: kept[n] * float(mask.float().mean()) for n, mask in used.items()}
-        numbers = {f"kept/{name}/{n}": float(count) for n, count in kept.items()}
-        numbers |= {f"size/{n}": float(mask.numel()) for n, mask in masks.items()}
         can = [n for n in masks if n not in self.first]
-        for key, part in (("sharing", both), ("sharing_random", chance)):
-            numbers |= {f"{key}/{name}/{n}": part[n] / kept[n] if kept[n] else 0.0 for n in can}
-            whole = sum(kept[n] for n in can)
-            numbers[f"{key}/{name}/total"] = sum(part[n] for n in can) / whole if whole else 0.0
-        return numbers
+        mine, before = (Masks({n: found[n] for n in can}) for found in (masks, used))
+        found = sharing({name: mine, "earlier": before})
+        wanted = f"sharing/{name}/", f"sharing_random/{name}/"
+        return (
+            {f"kept/{name}/{n}": float(mask.count_nonzero()) for n, mask in masks.items()}
+            | {f"size/{n}": float(mask.numel()) for n, mask in masks.items()}
+            | {key: value for key, value in found.items() if key.startswith(wanted)}
+        )
