@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from core.errors import OptionError
 
@@ -18,7 +18,13 @@ def require(options: Any, group: str, **least: float) -> None:
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What every task has."""
+    """What every task has.
+
+    Attributes:
+        revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
+    """
+
+    revision: ClassVar[int] = 1
 
     task: str = ""
     """Name of the task."""

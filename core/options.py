@@ -173,13 +173,25 @@ def changed(options: Any) -> dict[str, Any]:
     }
 
 
+def revisions(options: Any) -> dict[str, int]:
+    """Return the revision of the task and of the mask method, where it is above 1.
+
+    A revision goes up when a correction changes what the same options compute (CHANGELOG.md says what changed), so
+    that a run of before and a run of after never share a folder.
+    """
+    parts = {"task": options, "mask": getattr(options, "mask", None)}
+    return {name: part.revision for name, part in parts.items() if getattr(part, "revision", 1) > 1}
+
+
 def signature(options: Any) -> str:
-    """Return the run's name: ten hex digits of the sha1 of `changed(options)`.
+    """Return the run's name: ten hex digits of the sha1 of `changed(options)` and `revisions(options)`.
 
     Only what differs from a default counts, so adding an option renames no run.
     """
-    text = json.dumps(changed(options) | {"task": options.task}, sort_keys=True)
-    return hashlib.sha1(text.encode()).hexdigest()[:10]
+    named = changed(options) | {"task": options.task}
+    if revisions(options):
+        named["revision"] = revisions(options)
+    return hashlib.sha1(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def read_arguments(argv: Sequence[str]) -> dict[str, str]:

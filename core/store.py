@@ -1,7 +1,7 @@
 """The run store: a folder per run, named by its signature. It is the truth; everything else mirrors it.
 
     <run.dir>/<run.sweep>/<signature>/
-        options.yaml    format, task, signature, sweep and every option by dotted name
+        options.yaml    format, task, signature, revision, sweep and every option by dotted name
         history.jsonl   one row per logged step       summary.json  last and final values
         status.json     state, stage, step            log.txt       what the run said
         checkpoints/    for resuming                  lock          held while a process runs it
@@ -24,7 +24,7 @@ import yaml
 
 from core.errors import StoreError
 from core.files import TEMPORARY, write_atomic, write_json
-from core.options import flatten, signature
+from core.options import flatten, revisions, signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,7 @@ class Run:
     Attributes:
         folder: where it lies.
         task, sweep, signature: what it is.
+        revision: see `core.options.revisions`; {} of the first.
         options: every option by dotted name.
     """
 
@@ -49,6 +50,7 @@ class Run:
         self.task: str = description["task"]
         self.sweep: str = description["sweep"]
         self.signature: str = description["signature"]
+        self.revision: dict[str, int] = description.get("revision") or {}
         self.options: dict[str, Any] = {k: _tuples(v) for k, v in description["options"].items()}
 
     @classmethod
@@ -215,6 +217,7 @@ def describe(folder: Path, options: Any) -> None:
         "format": FORMAT,
         "task": options.task,
         "signature": signature(options),
+        "revision": revisions(options),
         "sweep": options.run.sweep,
         "options": values,
     }

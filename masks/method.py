@@ -21,8 +21,10 @@ class Method(ABC):
     Attributes:
         elementwise: an entry's mask depends on no other entry, so tensors may be sampled side by side as one.
         signed: masks are -1, 0 and 1; -1 keeps a weight with its sign turned round.
+        revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
     """
 
+    revision: ClassVar[int] = 1
     elementwise: ClassVar[bool] = False
     signed: ClassVar[bool] = False
 

@@ -79,7 +79,8 @@ def mask_options(method: str, base: type[MaskKind] = MaskOptions, default: str =
     cls = METHODS[method]
     own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
     own.append(("method", str, dataclasses.field(default=default)))
-    documented = {"__doc__": cls.__doc__}  # `--help` reads the new fields' meaning from the method's docstring
+    # `--help` reads the new fields' meaning from the method's docstring
+    documented = {"__doc__": cls.__doc__, "revision": cls.revision}
     return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=documented)
 
 

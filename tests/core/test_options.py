@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import BatchError, OptionError
-from core.options import build, changed, coerce, flatten, leaves, read_arguments, signature
+from core.options import build, changed, coerce, flatten, leaves, read_arguments, revisions, signature
 from tasks.options import OPTIONS, options_class, resolve
 
 
@@ -104,6 +104,18 @@ def test_a_signature_with_values_is_pinned():
         "task": "tuple_ff", "seed": 3, "layer_sizes": (64, 64), "mask.lr": 0.03, "inverse_io": ("ones",)
     }
     assert signature(options) == "b36b02fdce"
+
+
+def test_a_revision_above_one_is_part_of_the_signature(monkeypatch):
+    options = resolve({"task": "tuple", "mask.method": "threshold"})
+    first = signature(options)
+    assert revisions(options) == {} and first == "a161d9d7f4"
+    monkeypatch.setattr(type(options.mask), "revision", 2)
+    second = signature(options)
+    assert revisions(options) == {"mask": 2}
+    monkeypatch.setattr(type(options), "revision", 3)
+    assert revisions(options) == {"task": 3, "mask": 2}
+    assert len({first, second, signature(options)}) == 3
 
 
 def test_what_cannot_change_a_result_does_not_change_the_signature():
