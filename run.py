@@ -16,7 +16,7 @@ try:
     from launch.choose import ask, examples, only, read_settings, select
     from launch.foreground import run_here
     from launch.on_wandb import run_on_wandb
-    from launch.points import table
+    from launch.points import remarks, table
     from launch.pool import Pool
     from launch.screen import Screen
     from launch.slots import read_slots
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
         end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
         screen.line(f"{args.file}: {end}; every option and value is valid")
     if args.list:
-        screen.lines(table(points))
+        screen.lines([*table(points), *remarks(points)])
     if args.dry_run:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:

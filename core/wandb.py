@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.store import Run
 
 log = logging.getLogger("sieve")
-FILES = ("summary.json", "masks/*.npz", "arrays/*.npz")
+FILES = ("summary.json", "environment.json", "masks/*.npz", "arrays/*.npz")
 # What W&B says of a wrong key, a project that is not ours or a deleted run; anything else is silence
 ANSWER = re.compile(r"error 4\d\d|not logged in|permission|not found", re.IGNORECASE)
 # Unless the environment says otherwise (WANDB_FINISH_TIMEOUT=...). W&B's own would lose the rows of the last 15 seconds
@@ -121,7 +121,7 @@ def _init(run: Run) -> wandb.Run:
         "name": f"{run.sweep}/{run.signature}",
         "tags": [run.task, str(run.options.get("mask.method", "no mask"))],
         "config": {k: list(v) if isinstance(v, tuple) else v for k, v in run.options.items()}
-        | {"signature": run.signature},
+        | {"signature": run.signature, "revision": run.revision},
         "settings": wandb.Settings(silent=bool(run.options.get("run.quiet")), **ours),
     }
     if "WANDB_SWEEP_ID" not in os.environ:  # an agent has chosen id and project already

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.store import state_of
+from core.errors import SieveError
+from core.provenance import commits
+from core.store import Run, state_of
+from tasks.options import outdated
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,26 @@ def table(points: Iterable[Point]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
+
+
+def remarks(points: Iterable[Point]) -> list[str]:
+    """Return what a reader of the results of these points should know: older revisions, results of several commits."""
+    points = list(points)
+    lines = []
+    for sweep in sorted({(point.options.run.dir, point.options.run.sweep) for point in points}):
+        for run in _readable(Path(sweep[0]) / sweep[1]):
+            old = outdated(run)
+            lines += [f"{run.folder}: {old}; its results are of before a correction (CHANGELOG.md)"] if old else []
+    made = Counter(commit for point in points for commit in commits(point.folder))
+    if len(made) > 1:
+        counts = ", ".join(f"{commit} ({count})" for commit, count in made.most_common())
+        lines.append(f"results come from several commits of the code: {counts}; + is with uncommitted changes")
+    return lines
+
+
+def _readable(folder: Path) -> list[Run]:
+    runs = []
+    for path in sorted(folder.glob("*/options.yaml")):
+        with suppress(SieveError):  # a damaged folder has a line of its own in the table
+            runs.append(Run.load(path.parent))
+    return runs

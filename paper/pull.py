@@ -20,15 +20,16 @@ from tqdm import tqdm
 
 from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
-from core.options import signature
+from core.options import revisions, signature
 from core.store import describe
 from tasks.options import resolve
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")
-WANTED = re.compile(r"summary\.json|(masks|arrays)/[\w.-]+\.npz")
+WANTED = re.compile(r"(summary|environment)\.json|(masks|arrays)/[\w.-]+\.npz")
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 DONE = "finished"  # W&B's word
+OURS = ("signature", "revision")  # in a config, and no options
 PAGE = 200
 
 
@@ -133,6 +134,8 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
 def _save(sweep: str, run: Any, root: Path) -> str:
     """Write one run in the form of the store and return its folder, relative to `root`."""
     options = resolve(_options(run.config) | {"run.sweep": sweep})
+    if (run.config.get("revision") or {}) != revisions(options):
+        raise StoreError("its results are of before a correction (CHANGELOG.md)")
     place = Path(sweep) / signature(options)
     folder = root / place
     shutil.rmtree(folder, ignore_errors=True)  # of an earlier state, or of an earlier run of the same options
@@ -161,10 +164,11 @@ def _history(run: Any) -> list[dict[str, Any]]:
 def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the options in a W&B config; parameters that the sweep nests are opened."""
     found: dict[str, Any] = {}
+    config = {name: value for name, value in config.items() if prefix + name not in OURS}
     for name, value in config.items():
         if isinstance(value, dict) and name != "_wandb":
             found |= _options(value, f"{prefix}{name}.")
-    plain = {prefix + k: v for k, v in config.items() if not isinstance(v, dict) and prefix + k != "signature"}
+    plain = {prefix + k: v for k, v in config.items() if not isinstance(v, dict)}
     return found | {k: v for k, v in plain.items() if not k.startswith("_")}
 
 

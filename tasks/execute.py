@@ -13,6 +13,7 @@ from core import exit as code
 from core.errors import SieveError
 from core.fit import Stopped, fit
 from core.memory import keep_freed_memory
+from core.provenance import command_line, processor, record_environment
 from core.results import append_result
 from core.signals import Signals
 from core.store import Run
@@ -31,6 +32,7 @@ def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
     log.info("%s %s in %s", run.task, run.signature, run.folder)
     try:
         task = TASKS[options.task](options, run, mirrors)
+        record_environment(run.folder, device_name(task.device), torch.get_num_threads(), command_line())
         fit(task, run, options.seed, options.run, mirrors, signals)
         run.write_status("done")
         append_result(run)
@@ -48,3 +50,8 @@ def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
         run.write_status("failed", error=f"{type(error).__name__}: {error}")
         log.error("%s", traceback.format_exc())
         return code.FAILED
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of the processor or GPU that a run is done on."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()

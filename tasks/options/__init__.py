@@ -9,8 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from core.errors import BatchError, OptionError
-from core.options import build
+from core.options import build, revisions
 from core.registry import Registry
+from core.store import Run
 from masks.options import MaskKind, MaskOptions, mask_options, method_of
 
 OPTIONS = Registry(
@@ -74,6 +75,20 @@ def options_class(task: str, method: str | None = None) -> type:
     default = declared().method
     mask = mask_options(method or default, declared.__bases__[0], default)
     return make_dataclass(cls.__name__, [("mask", mask, dataclasses.field(default=mask()))], bases=(cls,), frozen=True)
+
+
+def outdated(run: Run) -> str:
+    """Return "revision 1 of permuted_mnist (now 2)" for a run from before a correction of its numbers, otherwise "".
+
+    Raises:
+        OptionError: its task or mask method does not exist any more.
+    """
+    now = revisions(options_class(run.task, run.options.get("mask.method"))())
+    names = {"task": run.task, "mask": f"mask.method={run.options.get('mask.method')}"}
+    return ", ".join(
+        f"revision {run.revision.get(part, 1)} of {names[part]} (now {number})"
+        for part, number in now.items() if run.revision.get(part, 1) != number
+    )  # fmt: skip
 
 
 def check_batch(options: Any) -> None:

@@ -1,0 +1,40 @@
+"""What `--list` says below its table."""
+
+from core.files import write_json
+from core.options import signature
+from core.store import describe
+from launch.points import Point, remarks
+from tasks.options import outdated, resolve
+
+
+def point(folder, seed=0, commit=None, **values):
+    options = resolve({"task": "tuple_ff", "seed": seed, "run.dir": str(folder), "run.sweep": "mine"} | values)
+    name = signature(options)
+    place = folder / "mine" / name
+    describe(place, options)
+    if commit:
+        write_json(place / "environment.json", [{"commit": commit * 40, "dirty": False}])
+    return Point(seed + 1, {}, options, name, place)
+
+
+def test_runs_of_one_commit_need_no_remark(tmp_path):
+    assert remarks([point(tmp_path, seed, "a") for seed in (0, 1)]) == []
+    assert remarks([point(tmp_path, 2)]) == []
+
+
+def test_several_commits_are_counted(tmp_path):
+    points = [point(tmp_path, seed, commit) for seed, commit in enumerate("aab")]
+    assert remarks(points) == [
+        "results come from several commits of the code: aaaaaaa (2), bbbbbbb (1); + is with uncommitted changes"
+    ]
+
+
+def test_results_of_before_a_correction_are_named(tmp_path, monkeypatch):
+    old = point(tmp_path)
+    monkeypatch.setattr(type(old.options).__mro__[-2], "revision", 2)
+    new = point(tmp_path)
+    assert new.folder != old.folder and new.state == "todo"
+    assert remarks([new]) == [
+        f"{old.folder}: revision 1 of tuple_ff (now 2); its results are of before a correction (CHANGELOG.md)"
+    ]
+    assert outdated(type("Run", (), {"task": "tuple_ff", "options": {}, "revision": {"task": 2}})()) == ""
