@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.registry import nearest
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 VALID_SEED, VALID_SHARE = 0xC1CAFA52, 0.2
+MOST_CLASSES = 100_000  # beyond it a label is a mistake, and the last layer would not fit in memory
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,14 @@ def load_images(name: str, cache: str | Path = "cache", file: str | Path | None 
     """
     if name not in SOURCES:
         raise OptionError(f"unknown images {name!r}; allowed: {', '.join(SOURCES)}{nearest(name, SOURCES)}")
-    train, test = _from_file(Path(file)) if file is not None else SOURCES[name](Path(cache))
-    stays = torch.from_numpy(np.random.RandomState(VALID_SEED).rand(len(train)) > VALID_SHARE)
+    train, test = images_from_file(Path(file)) if file is not None else SOURCES[name](Path(cache))
+    stays = stays_in_training(len(train))
     return {"train": train[stays], "valid": train[~stays], "test": test}
+
+
+def stays_in_training(count: int) -> Tensor:
+    """Return which of so many training images are not held out for validation, [count] bool."""
+    return torch.from_numpy(np.random.RandomState(VALID_SEED).rand(count) > VALID_SHARE)
 
 
 def normalise(images: Images, like: Images, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
@@ -79,27 +86,44 @@ def normalise(images: Images, like: Images, device: torch.device | str = "cpu") 
     return x, images.y.to(device)
 
 
-def _from_file(path: Path) -> tuple[Images, Images]:
+def images_from_file(path: Path) -> tuple[Images, Images]:
+    """Return the training and test images of an .npz file.
+
+    Raises:
+        OptionError: it is missing, no readable .npz, or its arrays do not have the right types, shapes or labels.
+    """
     if not path.is_file():
         raise OptionError(f"no image file {str(path)!r}; it is an .npz with {', '.join(KEYS)}")
     if not zipfile.is_zipfile(path):  # numpy would recommend to unpickle it
-        raise OptionError(f"{path} is no .npz; it must hold {', '.join(KEYS)}")
+        raise OptionError(f"{path} is not an .npz; it must hold {', '.join(KEYS)}")
     try:
         with np.load(path, allow_pickle=False) as found:
             missing = [key for key in KEYS if key not in found.files]
             if missing:
                 raise OptionError(f"{path} lacks {', '.join(missing)}; it has {', '.join(found.files) or 'nothing'}")
             arrays = {key: found[key] for key in KEYS}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise OptionError(f"{path} is no readable .npz: {str(error).splitlines()[0]}") from None
-    return tuple(_checked(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise OptionError(f"{path} is not a readable .npz: {str(error).splitlines()[0]}") from None
+    train, test = (_checked(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise OptionError(
+            f"{path}: x_train has images {list(train.x.shape[1:])} and x_test {list(test.x.shape[1:])}; "
+            "they must agree in channels, height and width"
+        )
+    return train, test
 
 
 def _checked(path: Path, part: str, x: np.ndarray, y: np.ndarray) -> Images:
-    if x.ndim != 4 or x.dtype != np.uint8:
-        raise OptionError(f"{path}: x_{part} is {x.dtype} {list(x.shape)}; it must be uint8 [N, C, H, W]")
-    if y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer) or (y < 0).any():
-        raise OptionError(f"{path}: y_{part} is {y.dtype} {list(y.shape)}; it must be {len(x)} whole numbers from 0")
+    if x.ndim != 4 or x.dtype != np.uint8 or 0 in x.shape:
+        raise OptionError(
+            f"{path}: x_{part} is {x.dtype} {list(x.shape)}; it must be uint8 [N, C, H, W], with at least one image"
+        )
+    whole = y.shape == x.shape[:1] and np.issubdtype(y.dtype, np.integer)
+    if not whole or int(y.min()) < 0 or int(y.max()) >= MOST_CLASSES:
+        raise OptionError(
+            f"{path}: y_{part} is {y.dtype} {list(y.shape)}; it must be {len(x)} whole numbers "
+            f"from 0 to {MOST_CLASSES - 1} at most"
+        )
     return Images(torch.from_numpy(x), torch.from_numpy(y.astype(np.int64)))
 
 

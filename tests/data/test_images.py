@@ -72,6 +72,9 @@ def test_mnist():
         ({"x_test": np.zeros((20, 3, 4, 5))}, r"x_test is float64 \[20, 3, 4, 5\]; it must be uint8"),
         ({"y_train": np.zeros(49, int)}, r"y_train is int64 \[49\]; it must be 50 whole numbers from 0"),
         ({"y_train": np.full(50, -1)}, "must be 50 whole numbers from 0"),
+        ({"y_train": np.full(50, 2**63, np.uint64)}, "must be 50 whole numbers from 0 to 99999 at most"),
+        ({"x_train": np.zeros((0, 3, 4, 5), np.uint8), "y_train": np.zeros(0, int)}, "with at least one image"),
+        ({"x_test": np.zeros((20, 1, 4, 5), np.uint8)}, r"x_train has images \[3, 4, 5\] and x_test \[1, 4, 5\]"),
     ],
 )
 def test_a_file_of_another_form(tmp_path, changes, text):
@@ -86,7 +89,7 @@ def test_other_mistakes(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="no image file '.*nothing.npz'; it is an .npz with x_train"):
         load_images("mnist", file=tmp_path / "nothing.npz")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not much of a zip")
-    with pytest.raises(OptionError, match="is no .npz; it must hold x_train"):
+    with pytest.raises(OptionError, match="is not an .npz; it must hold x_train"):
         load_images("mnist", file=tmp_path / "broken.npz")
 
     def offline(*_, **__):
