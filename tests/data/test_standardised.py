@@ -57,6 +57,6 @@ def test_what_cannot_be_used_is_said(file):
         standardised_images("mnist", file=file(), canvas=5)
     with pytest.raises(OptionError, match="the test images have label 3; training has 0 to 2"):
         standardised_images("mnist", file=file(y_test=np.arange(20) % 4))
-    with pytest.raises(OptionError, match="there are no test images"):
+    with pytest.raises(OptionError, match="x_test is uint8 .*with at least one image"):
         empty = {"x_test": np.zeros((0, 2, 6, 5), np.uint8), "y_test": np.zeros(0, int)}
         standardised_images("mnist", file=file(**empty))
