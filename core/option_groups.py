@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -33,6 +34,13 @@ class TaskOptions:
     log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
     """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
     auto is wandb under a W&B agent and tb elsewhere."""
+
+    def check_given(self, given: Collection[str]) -> None:
+        """Raise OptionError where an option must be given by its name although it has a default.
+
+        Args:
+            given: the dotted names that a command line or a sweep gave.
+        """
 
 
 @dataclass(frozen=True)

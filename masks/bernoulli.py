@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from masks.method import Method
 
@@ -13,21 +13,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Bernoulli(Method):
-    """m ~ Bernoulli(sigmoid(score)), with the identity as gradient. Penalty: the sum of the scores.
+    """m ~ Bernoulli(p), p = sigmoid(score), with the identity as gradient to p. Penalty: the sum of the scores.
 
-    The draws are those of `masks.gumbel.Gumbel`; what differs is the gradient, which does not fade where the
-    probability is near 0 or 1.
+    With g = dL/dm, dL/dscore = g p (1 - p): g/4 at 0, and .018 g where |score| is 4. The draws are those of
+    `masks.gumbel.Gumbel`, whose gradient depends on the draw too.
+
+    Args:
+        gradient: sigmoid: g p (1 - p); identity: g, which does not fade where p is near 0 or 1.
 
     Source: Zhou, Lan, Liu, Yosinski, "Deconstructing Lottery Tickets: Zeros, Signs, and the Supermask", NeurIPS 2019,
-    section 5; the gradient as in the code of Ramanujan et al., CVPR 2020.
+    section 5; the gradient as in the code of Ramanujan et al., CVPR 2020, whose learning rates go with it.
     """
 
+    revision: ClassVar[int] = 2
     elementwise: ClassVar[bool] = True
+    random: ClassVar[bool] = True
+
+    gradient: Literal["sigmoid", "identity"] = "sigmoid"
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         from masks.noise import gumbel_sample
 
-        return gumbel_sample(scores.detach(), k, seed, 1.0) + (scores - scores.detach())
+        passed = scores.sigmoid() if self.gradient == "sigmoid" else scores
+        return gumbel_sample(scores.detach(), k, seed, 1.0) + (passed - passed.detach())
 
     def hard(self, scores: Tensor) -> Tensor:
         return scores > 0

@@ -27,6 +27,7 @@ class Gumbel(Method):
     """
 
     elementwise: ClassVar[bool] = True
+    random: ClassVar[bool] = True
 
     temperature: float = 1.0
 

@@ -20,12 +20,14 @@ class Method(ABC):
 
     Attributes:
         elementwise: an entry's mask depends on no other entry, so tensors may be sampled side by side as one.
+        random: samples are drawn; else all of them are the deterministic mask.
         signed: masks are -1, 0 and 1; -1 keeps a weight with its sign turned round.
         revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
     """
 
     revision: ClassVar[int] = 1
     elementwise: ClassVar[bool] = False
+    random: ClassVar[bool] = False
     signed: ClassVar[bool] = False
 
     @property

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.errors import MaskError
 from core.registry import nearest
-from core.rng import stream
+from core.rng import key, stream
 from masks.algebra import Masks
 from masks.batching import forward
 from masks.method import Method
@@ -130,6 +130,13 @@ class MaskedModel:
         if subnet in self._masks:
             return self._masks[subnet]
         raise MaskError(self._unknown(subnet, self.subnets, "exists"))
+
+    def drawn(self, subnet: str, seed: int) -> Masks:
+        """Return one draw of the masks of a subnet that is being learned, a function of the seed."""
+        return Masks({
+            name: self.method.sample(tensor.detach(), 1, key(seed, name))[0].bool()
+            for name, tensor in self.scores(subnet).items()
+        })  # fmt: skip
 
     def hard(self, scores: Mapping[str, Tensor]) -> Masks:
         """Return the deterministic masks of scores."""

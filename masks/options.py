@@ -33,8 +33,6 @@ class MaskKind:
     init: float | None = 2.0
     """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
     drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
-    penalty: float = 1e-4
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     bias: bool = True
     """Mask biases too."""
     include: tuple[str, ...] = ("*",)
@@ -49,6 +47,8 @@ class MaskOptions(MaskKind):
 
     steps: int = 20_000
     """Number of optimiser steps for each mask."""
+    penalty: float = 1e-4
+    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     samples: int = 4
     """K: masks drawn for each step; chunk i of the batch goes through mask i."""
     batch_size: int | None = None

@@ -53,6 +53,7 @@ def resolve(values: Mapping[str, Any]) -> Any:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
     method = values.get("mask.method")
     options = build(options_class(str(values["task"]), None if method is None else str(method)), values)
+    options.check_given(values.keys())
     mask = getattr(options, "mask", None)
     if isinstance(mask, MaskKind):
         method_of(mask)  # its own options are checked where it is made

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
-from masks.options import MaskKind, mask_options
+from masks.options import METHODS, MaskKind, mask_options
 from tasks.options.images import EpochOptions, ManyImageOptions
 from tasks.options.random_nets import Network, RandomNetOptions
+
+PENALISED = ("gumbel", "threshold")  # and bernoulli, which has a revision of its own
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,17 @@ class ScoreOptions(EpochOptions):
 
 
 @dataclass(frozen=True)
+class ScoreMaskKind(MaskKind):
+    """The mask; nothing pays for the weights that it keeps."""
+
+    penalty: float = 0.0
+    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    evaluate: Literal["hard", "sample"] = "hard"
+    """The mask that is measured and saved: hard, the deterministic one; sample, one that is drawn, for methods that
+    draw masks (gumbel, bernoulli)."""
+
+
+@dataclass(frozen=True)
 class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """The best subnetwork of a network whose weights are random and stay so."""
 
@@ -52,13 +67,56 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
     evaluate: str | None = None
     """A subnetwork to measure, and nothing is trained: masks/subnet.npz of a run with these weights (seed, model,
-    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose keep must be given."""
+    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose mask.keep must be
+    given, as the file does not say it."""
+    evaluate_on: Literal["test", "valid", "train"] = "test"
+    """The images that `evaluate` measures it on."""
+    controls: tuple[Literal["random", "whole"], ...] = ()
+    """What `evaluate` measures beside it: random, masks that keep as many weights; whole, the network without a mask.
+    Where something is trained, both are measured at the end."""
     data: ManyImageOptions = field(default_factory=ManyImageOptions)
     train: ScoreOptions = field(default_factory=ScoreOptions)
-    mask: MaskKind = field(default_factory=mask_options("edge-popup", MaskKind, "edge-popup"))
+    mask: ScoreMaskKind = field(default_factory=mask_options("edge-popup", ScoreMaskKind, "edge-popup"))
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.evaluate is not None and self.trained == "weights":
+        method = self.mask.method
+        if self.mask.evaluate == "sample" and not METHODS[method].random:
+            drawn = ", ".join(name for name in METHODS if METHODS[name].random)
+            raise OptionError(f"mask.evaluate=sample: mask.method={method} draws no masks; those that do: {drawn}")
+        if self.evaluate is None:
+            if self.evaluate_on != "test" or self.controls:
+                name = "controls" if self.controls else "evaluate_on"
+                raise OptionError(f"{name} is of a subnetwork to measure, and none is given: evaluate=FILE")
+            return
+        if self.trained == "weights":
             raise OptionError(f"evaluate={self.evaluate} is a subnetwork; trained=weights has none")
+        if self.evaluate_on == "valid" and not self.data.hold_out:
+            raise OptionError("evaluate_on=valid: with data.hold_out=false there are no validation images")
+        if self.published:
+            for name, only in {"method": "edge-popup", "rank": "abs", "scope": "layer", "er_scale": None}.items():
+                value = getattr(self.mask, name)
+                if value != only:
+                    raise OptionError(
+                        f"mask.{name}={value}: evaluate={self.evaluate} has scores of edge-popup, which keeps the "
+                        f"largest |score| of every layer: mask.{name}={'none' if only is None else only}"
+                    )
+
+    @property
+    def published(self) -> bool:
+        """True where a file of the authors' is measured, and not a run's."""
+        return self.evaluate is not None and Path(self.evaluate).suffix != ".npz"
+
+    @property
+    def revision(self) -> int:
+        """2 where the correction of `mask.penalty`'s default, 1e-4 before, is felt: most methods have no penalty."""
+        return 2 if self.trained == "scores" and self.mask.method in PENALISED else 1
+
+    def check_given(self, given: Collection[str]) -> None:
+        """Raise OptionError for a published file without `mask.keep`: no number of the file says how much it keeps."""
+        if self.published and "mask.keep" not in given:
+            raise OptionError(
+                f"evaluate={self.evaluate} does not say which fraction of the weights it keeps: mask.keep=... "
+                "(in its authors' program `prune_rate` where it was trained)"
+            )
