@@ -46,9 +46,9 @@ class Hopfield:
 
 
 def signs(scores: Tensor) -> Tensor:
-    """Return 1 where the score is at least 0, -1 elsewhere, with the identity as gradient."""
+    """Return z = 2 m - 1, m = 1[score >= 0] with the identity as gradient: dz/dscore is 2."""
     hard = torch.where(scores >= 0, 1.0, -1.0)
-    return hard + (scores - scores.detach())
+    return hard + 2 * (scores - scores.detach())
 
 
 def recover(
@@ -57,7 +57,8 @@ def recover(
 ) -> list[Tensor]:  # fmt: skip
     """Return the masks that unlabelled images need: descent from the mean mask, first on entropy, then on energy.
 
-    The loss of step t of T is (1 - t/T) H + strength * t/T * sum of energies.
+    The loss of step t of T is (1 - t/T) H + strength * t/T * sum of energies; a score's gradient is that of its
+    mask m, twice that of z = 2 m - 1.
 
     Args:
         stores: one for each layer.

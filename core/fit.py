@@ -6,6 +6,7 @@ every random number is a function of (seed, stage, step), and a checkpoint holds
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -47,6 +48,8 @@ class Stage:
         best: key of `measure` whose largest value marks the best checkpoint.
         plan: steps after which to measure, 0 being before the first; None: every `optim.eval_every`.
         lr_scales: factors of the learning rate for some of the tensors.
+        carried: the optimiser's state where it outlives the stage: the stage begins with it unless it is empty, and
+            leaves its own in it. The task empties it where other tensors are trained, and has it in its state_dict.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Stage:
     best: str = ""
     plan: Collection[int] | None = None
     lr_scales: Mapping[str, float] = field(default_factory=dict)
+    carried: dict[str, Any] | None = None
 
     def measured_at(self, step: int) -> bool:
         """True when the stage is to be measured after `step` steps of it."""
@@ -144,7 +148,9 @@ def fit(
             optimizer = make_optimizer(stage)
             if saved and saved["optimizer"] is not None:
                 optimizer.load_state_dict(saved["optimizer"])
-            elif "first" in options.keep_checkpoints and index == 0:
+            elif stage.carried and optimizer is not None:
+                optimizer.load_state_dict(copy.deepcopy(stage.carried))  # which would go on with these very tensors
+            if saved is None and "first" in options.keep_checkpoints and index == 0:
                 save(optimizer)
             saved = None
             progress.start(stage.name, here.step, stage.steps)
@@ -183,6 +189,8 @@ def fit(
                 if signals.received and here.step < stage.steps:
                     save(optimizer)
                     raise Stopped(signals.received)
+            if stage.carried is not None and optimizer is not None:
+                stage.carried.update(optimizer.state_dict())
             results = stage.finish()
             here.summary |= results
             mirrors.results(results, here.before + here.step)

@@ -32,8 +32,8 @@ from tasks.task import Task
 class HopSupSup(Task):
     """A stage, called `learn`, for every task; the last one ends with finding all masks again.
 
-    Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.5 and its code. Differs from the
-    code: images are normalised by the statistics of their batch, as no task is known whose statistics to take.
+    Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.5 and its code. As in the code,
+    images are normalised by the statistics of their batch.
     """
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
@@ -129,7 +129,7 @@ class HopSupSup(Task):
         batches = [part for part in x.split(chosen.batch_size) if len(part) == chosen.batch_size] or [x]
         return recover(
             stores, batches * chosen.passes, lambda z, part: entropy(self.masked(part, Recovered(z))),
-            chosen.strength, chosen.lr,
+            chosen.strength, chosen.lr, weight_decay=chosen.weight_decay,
         )  # fmt: skip
 
 

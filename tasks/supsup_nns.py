@@ -31,7 +31,8 @@ class NNs(ManyTasks):
 
     Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.4 and its code. Differs from the
     code: a random mask that the first masks are compared with is never trained by mistake, a batch it fits best is
-    new; the scores of a mask live only while the stream stays with it.
+    new; the scores of a mask and the optimiser's state live while the stream stays with it, and no longer. The code
+    begins with a fresh optimiser where the stream's task changes, which nobody should know.
     """
 
     learner: MaskLearner
@@ -40,15 +41,20 @@ class NNs(ManyTasks):
         super().__init__(options, run, mirrors, MaskLearner)
         self.chosen: list[int] = []  # the mask of every stretch between two questions
         self.asked: list[float] = []  # what its question said: k * max softmax(-slopes)
+        self.optimizer: dict[str, Any] = {}  # its state, from one stretch of a mask to the next
 
     def state_dict(self) -> dict[str, Any]:
         """Return masks, scores, and what was chosen so far."""
-        return {"learner": self.learner.state_dict(), "chosen": self.chosen, "asked": self.asked}
+        return {
+            "learner": self.learner.state_dict(), "chosen": self.chosen, "asked": self.asked,
+            "optimizer": self.optimizer,
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
         self.learner.load_state_dict(state["learner"])
         self.chosen, self.asked = list(state["chosen"]), list(state["asked"])
+        self.optimizer = state["optimizer"]
 
     @property
     def stretches(self) -> int:
@@ -77,6 +83,7 @@ class NNs(ManyTasks):
                     grad_clip=train.grad_clip, eval_every=every,
                 ),
                 finish=partial(self.finish, stretch),
+                carried=self.optimizer,
             )  # fmt: skip
 
     def place(self, stretch: int) -> tuple[int, int]:
@@ -96,6 +103,8 @@ class NNs(ManyTasks):
         budget = self.options.tasks.count if self.options.budget is None else self.options.budget
         if found is None:
             found = known if known < budget else SKIPPED
+        if last != found:
+            self.optimizer.clear()
         if last not in (found, SKIPPED):
             self.learner.masked.forget(str(last))
         if found not in (last, known, SKIPPED):

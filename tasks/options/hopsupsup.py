@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
@@ -64,15 +64,19 @@ class RecoveryOptions:
     strength: float = 1.5e-3
     """Weight of the energy at the last step (gamma); that of the entropy falls from 1 to 0."""
     lr: float = 500.0
-    """Learning rate of the descent, with momentum 0.9 and weight decay 1e-4."""
+    """Learning rate of the descent, with momentum 0.9."""
+    weight_decay: float = 1e-4
+    """L2 penalty added to the gradient of the descent."""
 
     def __post_init__(self) -> None:
-        require(self, "infer.", batch_size=2, passes=1, strength=0, lr=0)
+        require(self, "infer.", batch_size=2, passes=1, strength=0, lr=0, weight_decay=0)
 
 
 @dataclass(frozen=True)
 class HopSupSupOptions(TaskOptions):
     """The masks of all tasks in a Hopfield network, and found again by descent on unlabelled images."""
+
+    revision: ClassVar[int] = 2
 
     layer_sizes: tuple[int, ...] = (2048, 2048)
     """Widths of the hidden layers."""

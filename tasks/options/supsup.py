@@ -157,6 +157,7 @@ class SupSupOptions(ManyTasksOptions):
 class NNsOptions(ManyTasksOptions):
     """A stream of tasks whose borders nobody tells: a new mask is begun when none of the known ones fits."""
 
+    revision: ClassVar[int] = 2
     train_weights_for: ClassVar[int] = 0  # what supsup lets one choose
     transfer: ClassVar[str] = "none"
 

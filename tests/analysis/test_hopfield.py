@@ -36,7 +36,29 @@ def test_stored_masks_are_minima():
 def test_signs_let_gradients_through():
     scores = torch.tensor([-2.0, 0.0, 3.0], requires_grad=True)
     (signs(scores) * torch.tensor([1.0, 2.0, 3.0])).sum().backward()
-    assert signs(scores).tolist() == [-1, 1, 1] and scores.grad.tolist() == [1, 2, 3]
+    assert signs(scores).tolist() == [-1, 1, 1] and scores.grad.tolist() == [2, 4, 6], "z = 2 m - 1"
+
+
+def test_the_descent_is_the_formula(monkeypatch):
+    """s <- s - lr v, v <- .9 v + dL/dm + decay s, dL/dm = 2 dL/dz, L = (1 - t/T) H - gamma t/T z Psi z / 2."""
+    every, store = masks(3, 6), Hopfield(6)
+    for z in every:
+        store.add(z)
+    slope = torch.tensor([0.03, -0.02, 0.01, 0.05, -0.04, 0.02])  # dH/dm
+    trained, real = [], torch.optim.SGD
+    monkeypatch.setattr(torch.optim, "SGD", lambda scores, *a, **k: trained.extend(scores) or real(scores, *a, **k))
+    for steps in (1, 2, 3):
+        s, v, lr, gamma, decay = store.mean.clone(), torch.zeros(6), 20.0, 1e-2, 1e-3
+        for t in range(1, steps + 1):
+            z = torch.where(s >= 0, 1.0, -1.0)
+            v = 0.9 * v + (1 - t / steps) * slope - 2 * gamma * t / steps * (store.weights @ z) + decay * s
+            s = s - lr * v
+        (found,) = recover(
+            [store], [torch.zeros(1)] * steps, lambda z, x: (slope * (z[0] + 1) / 2).sum(), gamma, lr,
+            weight_decay=decay,
+        )  # fmt: skip
+        torch.testing.assert_close(trained[-1].detach(), s)
+        assert torch.equal(found, torch.where(s >= 0, 1.0, -1.0))
 
 
 def test_descent_finds_the_mask_that_an_objective_points_to():

@@ -19,6 +19,7 @@ METHOD_ROWS = [
     dict(name="edge-popup", options={"scope": "network"}, learns=True, random=False, fixed=True),
     dict(name="signed-popup", learns=True, random=False, fixed=True, signed=True),
     dict(name="bernoulli", learns=True, random=True),
+    dict(name="bernoulli", options={"gradient": "identity"}, learns=True, random=True),
 ]
 
 
@@ -71,6 +72,7 @@ def test_noise_is_a_function_of_the_seed(method, row, weight):
     state = torch.get_rng_state()
     a, b, c = (method.sample(scores, 2, key(seed)) for seed in (1, 1, 2))
     assert torch.equal(a, b) and torch.equal(state, torch.get_rng_state())
+    assert method.random == row["random"]
     assert torch.equal(a, c) != row["random"] and torch.equal(a[0], a[1]) != row["random"]
 
 

@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+import core.fit
 import main
 from core import exit as code
 from core.errors import MaskError
+from core.options import revisions
 from core.rng import stream
 from core.store import Run
+from data.epochs import Epochs
 from masks.algebra import Masks, fingerprint, read_statistics
+from masks.options import METHODS
 from models.random_nets import random_net
+from tasks.options import resolve
 from tests.tasks.pages import documented
 
 TINY = {
@@ -19,7 +24,8 @@ TINY = {
 }  # fmt: skip
 CONDITIONS = [
     {"mask.keep": 0.3, "scale": "keep"}, {"mask.scope": "network"},
-    {"mask.method": "bernoulli", "train.optimizer": "adam"}, {"mask.method": "signed-popup", "mask.keep": 0.3},
+    {"mask.method": "bernoulli", "train.optimizer": "adam", "mask.evaluate": "sample"},
+    {"mask.method": "signed-popup", "mask.keep": 0.3},
     {"model": "conv2", "width": 0.1, "data.hold_out": False, "mask.rank": "signed"}, {"trained": "weights"},
     {"model": "gem_resnet18", "width": 0.1, "data.augment": True, "mask.keep": 0.4},
     {"model": "gem_resnet18", "width": 0.1, "affine": True, "trained": "weights"},
@@ -92,17 +98,68 @@ def test_a_subnetwork_is_found(tmp_path):
 
 
 @pytest.mark.parametrize("model", [{}, {"model": "gem_resnet18", "width": 0.1}], ids=str)
-def test_a_saved_subnetwork_is_measured_again(tmp_path, model):
-    first = run(tmp_path / "1", model)
-    path = first.path("masks", "subnet.npz")
-    again = run(tmp_path / "2", model | {"evaluate": path})
-    assert [row["step"] for row in again.history()] == [0], "nothing is trained"
-    for key, value in again.summary.items():
-        assert key.startswith("scores/") or value == first.summary[key], key
+def test_a_saved_subnetwork_is_measured_again(tmp_path, model, capsys, monkeypatch):
+    """One set, in its time: nothing is trained, and training images are for the statistics of controls alone."""
+    first = run(tmp_path / "1", model).summary
+    (trained,) = Run.query(tmp_path / "1")
+    path = trained.path("masks", "subnet.npz")
+    words = model | {"evaluate": path, "run.quiet": False}
+    with monkeypatch.context() as no_training:
+        no_training.setattr(Epochs, "batch", None)
+        no_training.setattr(core.fit, "train_step", None)
+        plain = run(tmp_path / "2", words)
+    numbers = {key for key in plain.summary if "/test/" in key}
+    assert numbers == {f"final/test/{kind}" for kind in ("loss", "accuracy", "top5")} and plain.history() == []
+    assert all(value == first[key] for key, value in plain.summary.items())
+    top1, top5 = (100 * first[f"final/test/{kind}"] for kind in ("accuracy", "top5"))
+    assert f"{path}: top-1 {top1:.2f} %, top-5 {top5:.2f} % of 50 test images" in capsys.readouterr().err
+    again = run(tmp_path / "3", words | {"controls": "random,whole"}).summary
+    assert {key.split("/")[0] for key in again if "/test/" in key} == {"final", "random", "whole"}
+    assert all(value == first[key] for key, value in again.items())
+    assert f"whole: top-1 {100 * first['whole/test/accuracy']:.2f} %" in capsys.readouterr().err
+    valid = run(tmp_path / "4", words | {"evaluate_on": "valid"}).summary
+    assert valid["final/valid/top5"] == first["final/valid/top5"] and "final/test/loss" not in valid
+    train = run(tmp_path / "5", words | {"evaluate_on": "train"}).summary
+    assert train["final/train/accuracy"] == first["scores/train/accuracy"]
     with pytest.raises(MaskError, match="holds masks of other weights"):
         Masks.load(path, network=fingerprint({"1.weight": torch.ones(2, 2)}))
     assert main.main([f"--{k}={v}" for k, v in (TINY | model | {
-        "run.dir": tmp_path / "3", "evaluate": path, "seed": 4}).items()]) == code.BAD_INPUT  # fmt: skip
+        "run.dir": tmp_path / "6", "evaluate": path, "seed": 4}).items()]) == code.BAD_INPUT  # fmt: skip
+
+
+def test_the_mask_that_is_drawn_is_the_one_that_is_measured_and_saved(tmp_path):
+    drawn = {"mask.method": "bernoulli", "mask.init": "none", "train.lr": 50, "train.weight_decay": 0}
+    found = {how: run(tmp_path / how, TINY | drawn | {"mask.evaluate": how}) for how in ("hard", "sample")}
+    hard, sample = (run.summary for run in found.values())
+    assert hard["scores/loss"] == sample["scores/loss"], "training is the same"
+    assert hard["final/test/loss"] != sample["final/test/loss"]
+    assert sample["scores/kept"] == sample["kept/total"] / sample["size/total"] != hard["scores/kept"]
+    path = found["sample"].path("masks", "subnet.npz")
+    again = run(tmp_path / "again", drawn | {"evaluate": path}).summary
+    assert again["final/test/loss"] == sample["final/test/loss"]
+    masks, scores = Masks.load(path), found["sample"].tensors("scores")
+    likely = sum(float(torch.from_numpy(s).sigmoid().sum()) for s in scores.values()) / masks.size()
+    assert masks.density() == pytest.approx(likely, abs=0.03)
+
+
+def test_no_penalty_unless_asked_for(tmp_path):
+    """edge-popup's penalty is inert whatever its weight; that of the others is 0, as in the originals."""
+    for method in METHODS:
+        default = resolve({"task": "edge_popup", "mask.method": method})
+        assert default.mask.penalty == 0
+    popup = [run(tmp_path / str(p), {"mask.penalty": p}).summary for p in (0, 100)]
+    assert popup[0] == popup[1]
+    paid = {"mask.method": "threshold", "mask.init": "none"}
+    threshold = [run(tmp_path / f"t{p}", paid | {"mask.penalty": p}).summary for p in (0, 100)]
+    assert threshold[1]["kept/total"] < threshold[0]["kept/total"]
+
+
+def test_the_corrected_default_renames_only_the_runs_that_it_changes():
+    """Of those methods that have a penalty, and no revision of their own."""
+    found = {m: revisions(resolve({"task": "edge_popup", "mask.method": m})) for m in METHODS}
+    own = {"bernoulli": {"mask": 2}, "gumbel": {"task": 2}, "threshold": {"task": 2}}
+    assert found == {m: own.get(m, {}) for m in METHODS}
+    assert revisions(resolve({"task": "edge_popup", "mask.method": "gumbel", "trained": "weights"})) == {}
 
 
 def test_a_published_file_is_measured(tmp_path, capsys):
@@ -119,7 +176,7 @@ def test_a_published_file_is_measured(tmp_path, capsys):
     path = tmp_path / "model_best.pth"
     around = {"epoch": 100, "arch": "cResNet18", "best_acc1": 93.1, "curr_acc1": 93.0, "optimizer": {"state": {}}}
     torch.save({"state_dict": state} | around, path)
-    model = {"model": "gem_resnet18", "width": 0.1, "evaluate": path, "mask.keep": 0.3}
+    model = {"model": "gem_resnet18", "width": 0.1, "evaluate": path, "mask.keep": 0.3, "mask.method": "edge-popup"}
     found = run(tmp_path / "runs", model)
 
     plain = {name.removeprefix("module."): tensor for name, tensor in state.items()}
@@ -136,13 +193,24 @@ def test_a_published_file_is_measured(tmp_path, capsys):
     x, y = standardised_images("digits", train_size=100, test_size=50)["test"]
     accuracy = (network.eval()(x).argmax(1) == y).double().mean().item()
     assert found.summary["final/test/accuracy"] == pytest.approx(accuracy)
-    others = {"evaluate=nix.pth": "main.py: there is no file 'nix.pth' with a subnetwork; a run's is masks/subnet.npz",
-              "width=0.2": "is of another network: its 0 is", "model=fc": "has scores of 21 layers"}
-    for other, text in others.items():
-        changed = dict([other.split("=")])
-        words = TINY | model | {"run.dir": tmp_path / "no"} | changed
-        assert main.main([f"--{k}={v}" for k, v in words.items()]) == code.BAD_INPUT
-        assert text in capsys.readouterr().err
+    others = {
+        ("evaluate=nix.pth",): "main.py: there is no file 'nix.pth' with a subnetwork; a run's is masks/subnet.npz",
+        ("width=0.2",): "is of another network: its 0 is", ("model=fc",): "has scores of 21 layers",
+        ("mask.keep",): "does not say which fraction of the weights it keeps: mask.keep=...",
+        ("mask.method=threshold", "mask.keep"): "mask.method=threshold: evaluate=",
+        ("mask.method=bernoulli", "mask.keep"): "mask.method=bernoulli: evaluate=",
+        ("mask.method=signed-popup",): "mask.method=signed-popup: evaluate=", ("mask.er_scale=2",):
+        "of every layer: mask.er_scale=none", ("mask.rank=signed",): "mask.rank=signed: evaluate=",
+        ("mask.scope=network",): "mask.scope=network: evaluate=",
+    }
+    for changes, text in others.items():
+        words = TINY | model | {"run.dir": tmp_path / "no"}
+        for change in changes:
+            name, given, value = change.partition("=")
+            words = words | {name: value} if given else {k: v for k, v in words.items() if k != name}
+        assert main.main([f"--{k}={v}" for k, v in words.items()]) == code.BAD_INPUT, changes
+        said = [line for line in capsys.readouterr().err.splitlines() if "main.py:" in line]
+        assert len(said) == 1 and text in said[0], said
 
 
 def test_contradictions_are_one_line(capsys):
@@ -151,6 +219,10 @@ def test_contradictions_are_one_line(capsys):
         ("layer_sizes", "8,0"): "layer_sizes=8,0: every width must be above 0",
         ("mask.steps", 3): "unknown option 'mask.steps'", ("prune_rate", 0.3): "here it is mask.keep",
         ("train.label_smoothing", 1): "train.label_smoothing=1.0 leaves nothing of the label",
+        ("controls", "random"): "controls is of a subnetwork to measure, and none is given: evaluate=FILE",
+        ("evaluate_on", "valid"): "evaluate_on is of a subnetwork to measure, and none is given",
+        ("mask.evaluate", "sample"): "mask.evaluate=sample: mask.method=edge-popup draws no masks; those that do: "
+        "gumbel, bernoulli",
     }.items():  # fmt: skip
         name, value = options
         assert main.main(["--task=edge_popup", f"--{name}={value}"]) == code.BAD_INPUT
