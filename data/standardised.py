@@ -25,7 +25,8 @@ def standardised_images(
         name, cache, file: as of `data.images.load_images`; imagenet: read from <cache>/imagenet, batch by batch.
         canvas: paste each image at a random place of a canvas of this side; the same place in every run.
         noise: standard deviation of the Gaussian noise on the canvas, where white is 1.
-        train_size, test_size: only so many, the first ones; None: all.
+        train_size, test_size: only so many, the first ones; of imagenet, which lies class by class, drawn once and for
+            all; None: all.
         hold_out: keep the validation images out of training; otherwise there is no set "valid".
         device: where the tensors lie.
 

@@ -43,6 +43,13 @@ class ManyImageOptions(ImageOptions):
     name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
     """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
     and /val, a folder for each class."""
+    train_size: int | None = None
+    """Use only so many training images; none: all. Of imagenet, which lies class by class, a random choice that is the
+    same in every run; else the first ones."""
+    test_size: int | None = None
+    """Use only so many test images, chosen as those of training; none: all."""
+    hold_out: bool = True
+    """Keep a fifth of the training images as validation set, of imagenet 4 %; the original programs have none."""
     augment: bool = False
     """Train on random crops of the images with 4 black pixels around them, half of them mirrored; of imagenet, on
     random parts that are resized."""

@@ -74,6 +74,53 @@ def test_exact_steps_rows_and_summary(run):
     assert not any("second" in key or "time" in key for row in rows for key in row), "times are not reproducible"
 
 
+class Carried(Line):
+    """A line through points that are a function of the step, in stages that share their optimiser."""
+
+    def __init__(self, optim, steps, start=0, carried=None):
+        super().__init__(optim, steps, [3.0] * len(steps))
+        self.start, self.carried = start, carried
+
+    def stages(self):
+        before = self.start
+        for steps in self.steps:
+            yield Stage(
+                name="a", steps=steps, train=lambda: {"w": self.w}, optim=self.optim, carried=self.carried,
+                data=lambda rng, step, before=before: torch.tensor([1.0, 0.5 + (before + step) % 3]),
+                loss=lambda x, rows: ((self.w - 3) * x).square().mean(), measure=dict,
+            )  # fmt: skip
+            before += steps
+
+    def state_dict(self):
+        return super().state_dict() | {"carried": self.carried}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self.carried = state["carried"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+def test_an_optimiser_that_outlives_its_stage(tmp_path, optimizer):
+    """Stages that carry its state on are one long stage; without it they begin anew, with other numbers."""
+    def ended(steps, carried, die_at=None):
+        name = f"{len(steps)}{carried}{die_at}"
+        run = Run.create(resolve({"task": "tuple_ff", "run.dir": str(tmp_path / name)}))
+        task = Carried(TrainOptions(lr=0.01, optimizer=optimizer, eval_every=3, grad_clip=None), steps,
+                       carried={} if carried else None)  # fmt: skip
+        if die_at is not None:
+            with pytest.MonkeyPatch.context() as patch:
+                step, left = fit_module.train_step, iter(range(die_at))
+                patch.setattr(fit_module, "train_step", lambda *a: next(left, None) is None and 1 / 0 or step(*a))
+                with pytest.raises(ZeroDivisionError):
+                    go(task, run, checkpoint_every=2)
+            task = Carried(task.optim, steps, carried={})
+        go(task, run, checkpoint_every=2)
+        return task.w.item()
+
+    assert ended((5, 5, 3), True) == ended((13,), False) != ended((5, 5, 3), False)
+    assert {ended((5, 5, 3), True, at) for at in (3, 5, 6, 8, 10, 12)} == {ended((13,), False)}
+
+
 def test_the_global_generator_cannot_change_a_run(run, tmp_path):
     results = []
     for noise in (1, 2):

@@ -5,8 +5,10 @@ import torch
 from torchvision.io import write_jpeg, write_png
 
 from core.errors import OptionError
+from core.options import print_help
 from data.epochs import Epochs
 from data.image_folder import DEVIATION, MEAN, SIDE, folder_images
+from tasks.options import OPTIONS
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,16 @@ def test_sets_and_what_a_test_sees(folder):
     assert -1e-6 < raw.min() and raw.max() < 1 + 1e-6
     assert torch.equal(images.subset(y == 1)[torch.tensor([2])], x[5:])
     assert len(folder_images(folder, hold_out=False, train_size=5)["train"][1]) == 5
+
+
+def test_a_part_of_the_images_is_a_random_one_that_is_always_the_same(folder, capsys):
+    """The first ones would be of the first classes alone; so do the options say."""
+    for part, few in (("train", {"train_size": 12}), ("test", {"test_size": 3})):
+        (x, y), (again, _) = (folder_images(folder, hold_out=False, **few)[part] for _ in range(2))
+        assert len(y) == max(few.values()) and x.paths == again.paths and y.unique().tolist() == [0, 1]
+    print_help(OPTIONS["supsup"], "main.py")
+    said = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert "Of imagenet, which lies class by class, a random choice" in said and "the first training images" not in said
 
 
 def test_training_sees_random_parts_that_are_a_function_of_the_seed(folder):

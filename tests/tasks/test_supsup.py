@@ -189,6 +189,28 @@ def test_a_stream_is_divided_where_tasks_change(tmp_path, monkeypatch):
     assert found.arrays("tasks")["gg"][2] == 0, "a task without a mask of its own gets nothing right"
 
 
+def test_the_optimiser_lives_as_long_as_its_mask(tmp_path, monkeypatch):
+    """It goes on over questions that are answered by the same mask, and begins anew where another one is trained."""
+    from tasks.supsup_nns import NNs
+
+    answers = iter([None, 0, 0, None, 1, 0])
+    monkeypatch.setattr(NNs, "fitting", lambda self, x: (next(answers), 1.5))
+    steps, real = {}, torch.optim.RMSprop.step
+
+    def step(self, *a, **k):
+        state = list(self.state.values())
+        steps.setdefault(id(self), []).append(int(state[0]["step"]) if state else 0)
+        kept.append(self)  # or its id would be used again
+        return real(self, *a, **k)
+
+    kept = []
+    monkeypatch.setattr(torch.optim.RMSprop, "step", step)
+    found = run(tmp_path, NNS | {"tasks.count": 3, "train.steps": 10})
+    assert found.arrays("stretches")["mask"].tolist() == [0, 0, 0, 1, 1, 0]
+    assert [counted[0] for counted in steps.values()] == [0, 5, 10, 0, 5, 0]
+    assert all(counted == list(range(counted[0], counted[0] + 5)) for counted in steps.values())
+
+
 def test_borders_of_a_stream_of_permuted_mnist_are_found(tmp_path):
     cache = Path(__file__).parents[2] / "cache"
     if not (cache / "MNIST" / "raw").is_dir():
