@@ -111,7 +111,7 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
     @property
     def revision(self) -> int:
         """2 where the correction of `mask.penalty`'s default, 1e-4 before, is felt: most methods have no penalty."""
-        return 2 if self.trained == "scores" and self.mask.method in PENALISED else 1
+        return 2 if self.mask.method in PENALISED else 1
 
     def check_given(self, given: Collection[str]) -> None:
         """Raise OptionError for a published file without `mask.keep`: no number of the file says how much it keeps."""

@@ -15,7 +15,7 @@ from data.epochs import Epochs
 from masks.algebra import Masks, fingerprint, read_statistics
 from masks.options import METHODS
 from models.random_nets import random_net
-from tasks.options import resolve
+from tasks.options import outdated, resolve
 from tests.tasks.pages import documented
 
 TINY = {
@@ -154,12 +154,15 @@ def test_no_penalty_unless_asked_for(tmp_path):
     assert threshold[1]["kept/total"] < threshold[0]["kept/total"]
 
 
-def test_the_corrected_default_renames_only_the_runs_that_it_changes():
+def test_the_corrected_default_renames_only_the_runs_that_it_changes(tmp_path):
     """Of those methods that have a penalty, and no revision of their own."""
     found = {m: revisions(resolve({"task": "edge_popup", "mask.method": m})) for m in METHODS}
     own = {"bernoulli": {"mask": 2}, "gumbel": {"task": 2}, "threshold": {"task": 2}}
     assert found == {m: own.get(m, {}) for m in METHODS}
-    assert revisions(resolve({"task": "edge_popup", "mask.method": "gumbel", "trained": "weights"})) == {}
+    old = Run.create(resolve({"task": "edge_popup", "mask.method": "gumbel", "run.dir": str(tmp_path)}))
+    assert outdated(old) == ""
+    old.revision = {}
+    assert outdated(old) == "revision 1 of edge_popup (now 2)"
 
 
 def test_a_published_file_is_measured(tmp_path, capsys):
