@@ -84,8 +84,9 @@ def outdated(run: Run) -> str:
     Raises:
         OptionError: its task or mask method does not exist any more.
     """
-    now = revisions(options_class(run.task, run.options.get("mask.method"))())
-    names = {"task": run.task, "mask": f"mask.method={run.options.get('mask.method')}"}
+    method = run.options.get("mask.method")
+    now = revisions(build(options_class(run.task, method), {} if method is None else {"mask.method": method}))
+    names = {"task": run.task, "mask": f"mask.method={method}"}
     return ", ".join(
         f"revision {run.revision.get(part, 1)} of {names[part]} (now {number})"
         for part, number in now.items() if run.revision.get(part, 1) != number
