@@ -38,7 +38,12 @@ def main(argv: list[str]) -> int:
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
     if args.wandb and not args.check:
         return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, screen)
-    points = (examples if args.check else select)(sweep, settings, resolve, run_dir, args.runs)
+    if args.check:
+        from tasks.check import Checked  # torch: two seconds that a list need not take
+
+        points = examples(sweep, settings, Checked(), run_dir, args.runs)
+    else:
+        points = select(sweep, settings, resolve, run_dir, args.runs)
     dry = args.list or args.check or args.dry_run
     pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
     if args.only:

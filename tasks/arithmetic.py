@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from analysis.inverse import inverse
-from core.store import Run
-from core.trackers import Mirrors
 from data.arithmetic import BASE, digits
 from masks.algebra import Masks
 from masks.model import Rows
@@ -41,10 +39,15 @@ class EvalSet:
 class Arithmetic(SubnetTask):
     """Base of the arithmetic tasks. A case is one forward pass; it gives A answers of `n_digits` digits."""
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
-        super().__init__(options, run, mirrors)
-        self.train_set = self.make_train_set()
-        self.eval_sets = {name: self.make_eval_set(name) for name in ("valid", "test", "seen")}
+    @cached_property
+    def train_set(self) -> Cases:
+        """The training examples."""
+        return self.make_train_set()
+
+    @cached_property
+    def eval_sets(self) -> dict[str, EvalSet]:
+        """The sets "valid", "test" and "seen"."""
+        return {name: self.make_eval_set(name) for name in ("valid", "test", "seen")}
 
     @abstractmethod
     def make_train_set(self) -> Cases:

@@ -14,12 +14,13 @@ from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
 from data.augment import cropped_and_flipped
+from data.outline import Outline
 from layers.evaluating import evaluating
 from masks.algebra import Masks
 from masks.model import Rows
 from masks.rows import Hard
 from models.cifar import conv_net, layer_groups
-from tasks.images import sets_of
+from tasks.images import outline_of, sets_of
 from tasks.subnets import SubnetTask
 
 EVAL_BATCH = 1000
@@ -33,7 +34,7 @@ class ClassTask(SubnetTask):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.sets = tuple(name for name in ("valid", "test", "seen") if name in self.images)
+        self.sets = tuple(name for name in ("valid", "test", "seen") if name == "seen" or name in self.outline.sizes)
         if options.keep_last_layer:
             last = self.groups()[-1]
             self.from_control = frozenset(last) & frozenset(self.masked.weights)
@@ -47,14 +48,19 @@ class ClassTask(SubnetTask):
         return sets | {"seen": tuple(tensor[: self.options.seen_size] for tensor in sets["train"])}
 
     @cached_property
+    def outline(self) -> Outline:
+        """What is known of the images before they are loaded."""
+        return outline_of(self.options)
+
+    @property
     def classes(self) -> int:
         """The number of classes."""
-        return int(self.images["train"][1].max()) + 1
+        return self.outline.classes
 
     @property
     def channels(self) -> int:
         """The number of channels of an image."""
-        return self.images["train"][0].shape[1]
+        return self.outline.shape[0]
 
     @abstractmethod
     def classes_of(self, subtask: str) -> tuple[int, ...]:
@@ -70,7 +76,7 @@ class ClassTask(SubnetTask):
     @property
     def best(self) -> str:
         """The key that marks the best checkpoint."""
-        return "valid/accuracy/total" if "valid" in self.images else ""
+        return "valid/accuracy/total" if "valid" in self.outline.sizes else ""
 
     @cached_property
     def black(self) -> Tensor:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -30,14 +31,13 @@ from models.untie import untie
 from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups
-from tasks.images import images_of
-from tasks.task import Task
+from tasks.images import ImageTask
 
 log = logging.getLogger("sieve")
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
-class CNNtoLCN(Task):
+class CNNtoLCN(ImageTask):
     """The experiment of d'Ascoli et al. and of Ardeshir, Hsu, Sanford, with the control they lack.
 
     Source: d'Ascoli, Sagun, Bruna, Biroli, "Finding the Needle in the Haystack with Convolutions", NeurIPS 2019;
@@ -47,11 +47,9 @@ class CNNtoLCN(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.sets, self.epochs = images_of(options, self.device)
-        x, y = self.sets["train"]
-        self.input_size = tuple(x.shape[1:])
-        classes = int(y.max()) + 1
-        cnn = make_cnn(options.model, self.input_size, classes, stream(options.seed, "init"), options.channels)
+        self.input_size = self.outline.shape
+        rng = stream(options.seed, "init")
+        cnn = make_cnn(options.model, self.input_size, self.outline.classes, rng, options.channels)
         if options.start is not None:
             load_weights(options.start, cnn)
         self.cnn = cnn.to(self.device)
@@ -61,7 +59,12 @@ class CNNtoLCN(Task):
         self.stacks: dict[str, Stack] = {}
         self.restored: dict[str, dict[str, Tensor]] = {}
         self.epoch = 0.0
-        self.measures = Measures(self.sets, self.sites, options.train.eval_batch_size, options.sharpness, options.seed)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What is measured of a stack of networks, on which images."""
+        options = self.options
+        return Measures(self.sets, self.sites, options.train.eval_batch_size, options.sharpness, options.seed)
 
     # what training changes
 
@@ -150,7 +153,7 @@ class CNNtoLCN(Task):
             measure=lambda: self.measure(group),
             optim=self.sgd(group.lr),
             finish=lambda: self.finish(group),
-            best="valid/accuracy" if group.from_scratch and "valid" in self.sets else "",
+            best="valid/accuracy" if group.from_scratch and "valid" in self.outline.sizes else "",
             plan={epoch * per_epoch for epoch in group.plan},
             lr_scales=self.lr_scales(group),
         )

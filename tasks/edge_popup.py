@@ -23,17 +23,16 @@ from masks.batching import forward
 from masks.model import MaskedModel, Rows, freeze
 from masks.options import method_of
 from masks.rows import Given, Sample
-from tasks.images import images_of
+from tasks.images import ImageTask
 from tasks.published_subnetwork import load_subnetwork
 from tasks.random_nets import masked_names, network_of
-from tasks.task import Task
 
 log = logging.getLogger("sieve")
 SUBNET = "subnet"
 BEST = 5  # an answer is right in the sense of top-5 if it is among so many
 
 
-class EdgePopupTask(Task):
+class EdgePopupTask(ImageTask):
     """One stage: the scores of a mask on random weights, or, as a baseline, the weights without a mask.
 
     With `evaluate` a stage of no steps, which measures a subnetwork from a file.
@@ -44,9 +43,7 @@ class EdgePopupTask(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.sets, self.epochs = images_of(options, self.device)
-        x, y = self.sets["train"]
-        self.model = network_of(options, x.shape[1:], int(y.max()) + 1, self.device)
+        self.model = network_of(options, self.outline.shape, self.outline.classes, self.device)
         self.masked = MaskedModel(self.model, method_of(options.mask), masked_names(self.model, options.mask))
         self.epoch = 0
         self.given: Masks | None = None
@@ -87,7 +84,7 @@ class EdgePopupTask(Task):
                 warmup=train.warmup * per_epoch, schedule=train.schedule, grad_clip=None,
             ),
             finish=self.finish,
-            best="valid/accuracy" if "valid" in self.sets else "",
+            best="valid/accuracy" if "valid" in self.outline.sizes else "",
             plan={epoch * per_epoch for epoch in (0, *log_spaced(train.epochs, train.evaluations))},
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
+from data.task_sequence import TaskSequence
 from layers import BatchNorm1d
 from layers.evaluating import evaluating
 from masks.algebra import Masks, fingerprint
@@ -25,7 +26,7 @@ from masks.model import MaskedModel, freeze
 from masks.options import method_of
 from masks.rows import Hard, Sample
 from models.channel_net import channel_net
-from tasks.sequences import sequence_of
+from tasks.sequences import sequence_of, sequence_outline
 from tasks.task import Task
 
 
@@ -38,13 +39,16 @@ class HopSupSup(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.tasks, image = sequence_of(options, self.device)
-        network = channel_net(
-            image, options.layer_sizes, self.tasks.classes, stream(options.seed, "init"), options.init
-        )  # fmt: skip
+        image, classes = sequence_outline(options)
+        network = channel_net(image, options.layer_sizes, classes, stream(options.seed, "init"), options.init)
         self.model = freeze(network).to(self.device)
         names = [f"{name}.weight" for name, layer in self.model.named_modules() if isinstance(layer, BatchNorm1d)]
         self.masked = MaskedModel(self.model, method_of(options.mask), names)
+
+    @cached_property
+    def tasks(self) -> TaskSequence:
+        """The tasks, whose images are loaded when they are first used."""
+        return sequence_of(self.options, self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return scores and masks; the weights are their seed."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from data.epochs import Epochs
+from data.outline import Outline, image_outline
 from data.standardised import standardised_images
+from tasks.task import Task
 
 Sets = dict[str, tuple[Tensor, Tensor]]
 
@@ -22,12 +25,35 @@ def sets_of(options: Any, device: torch.device) -> Sets:
     )  # fmt: skip
 
 
-def images_of(options: Any, device: torch.device) -> tuple[Sets, Epochs]:
-    """Return the sets and the batches of training.
+def outline_of(options: Any) -> Outline:
+    """Return shape, classes and sizes of the images of a task's `data` and `run.cache`, which need not be there yet.
 
-    Args:
-        options: of a task with `data` (tasks.options.images.ImageOptions), `train` (EpochOptions), `run` and `seed`.
-        device: where the images lie.
+    Raises:
+        OptionError: the options name a file, a folder or sizes that cannot be used.
     """
-    sets, train = sets_of(options, device), options.train
-    return sets, Epochs(*sets["train"], train.batch_size, options.seed, train.shuffle, augment=options.data.augment)
+    data = options.data
+    return image_outline(
+        data.name, options.run.cache, data.file, data.canvas, data.train_size, data.test_size, data.hold_out
+    )
+
+
+class ImageTask(Task):
+    """Base of the tasks that train by epochs of images, which are loaded when they are first used."""
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What is known of the images before they are loaded."""
+        return outline_of(self.options)
+
+    @cached_property
+    def sets(self) -> Sets:
+        """The sets "train", "valid" (unless nothing is held out) and "test"."""
+        return sets_of(self.options, self.device)
+
+    @cached_property
+    def epochs(self) -> Epochs:
+        """The batches of training."""
+        options, train = self.options, self.options.train
+        return Epochs(
+            *self.sets["train"], train.batch_size, options.seed, train.shuffle, augment=options.data.augment
+        )

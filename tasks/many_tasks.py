@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from analysis.task_inference import Answer, binary, exhaustive, gradient, object
 from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
+from data.task_sequence import TaskSequence
 from layers.evaluating import evaluating, statistics_of
 from masks.batching import forward
 from tasks.learners.learner import Learner
 from tasks.learners.masks import MaskLearner
 from tasks.random_nets import network_of
-from tasks.sequences import sequence_of
+from tasks.sequences import sequence_of, sequence_outline
 from tasks.task import Task
 
 LARGE = 1e6  # the margin where there is only one task to choose
@@ -37,12 +38,12 @@ class ManyTasks(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors, learner: Callable[..., Learner]):
         super().__init__(options, run, mirrors)
-        self.tasks, image = sequence_of(options, self.device)
-        outputs = self.tasks.classes if options.outputs is None else options.outputs
-        if outputs < self.tasks.classes:
-            raise OptionError(f"outputs={outputs} is fewer than the {self.tasks.classes} classes of a task")
-        if options.infer.strategy != "none" and options.infer.objective == "G" and outputs == self.tasks.classes:
-            raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {self.tasks.classes}")
+        image, classes = sequence_outline(options)
+        outputs = classes if options.outputs is None else options.outputs
+        if outputs < classes:
+            raise OptionError(f"outputs={outputs} is fewer than the {classes} classes of a task")
+        if options.infer.strategy != "none" and options.infer.objective == "G" and outputs == classes:
+            raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {classes}")
         self.model = network_of(options, image, outputs, self.device).train()
         if options.infer.strategy != "none" and statistics_of(self.model):
             raise OptionError(
@@ -50,6 +51,11 @@ class ManyTasks(Task):
                 f"statistics belong to a task; model={options.model}: infer.strategy=none"
             )
         self.learner = learner(self.model, options, run)
+
+    @cached_property
+    def tasks(self) -> TaskSequence:
+        """The tasks, whose images are loaded when they are first used."""
+        return sequence_of(self.options, self.device)
 
     # training
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from masks.options import method_of
 from masks.rows import Sample
 from masks.select import maskable
 from models.feedforward import FeedForward, xavier
-from tasks.images import sets_of
+from tasks.images import Sets, outline_of, sets_of
 from tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]
@@ -54,11 +55,8 @@ class PermutedMNIST(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        sets = sets_of(options, self.device)
-        self.sets = {name: (x.flatten(1), y) for name, (x, y) in sets.items()}
-        x, y = self.sets["train"]
-        rng = stream(options.seed, "init")
-        self.model = FeedForward(x.shape[1], int(y.max()) + 1, options.layer_sizes, rng=rng)
+        outline, rng = outline_of(options), stream(options.seed, "init")
+        self.model = FeedForward(math.prod(outline.shape), outline.classes, options.layer_sizes, rng=rng)
         xavier(self.model, rng)
         self.model.to(self.device)
         names, mask = list(dict(self.model.named_parameters())), options.mask
@@ -70,6 +68,11 @@ class PermutedMNIST(Task):
         self.first = self.model.groups()[0] if options.transfer.reset_first_layer else []
         self.own: dict[str, dict[str, Tensor]] = {}
         self.hooks: list[Any] = []
+
+    @cached_property
+    def sets(self) -> Sets:
+        """The sets "train", "valid" (unless nothing is held out) and "test", every image as a vector."""
+        return {name: (x.flatten(1), y) for name, (x, y) in sets_of(self.options, self.device).items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, scores and masks, and every permutation's own layer."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.fit import Stage
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
@@ -39,6 +40,14 @@ class SequenceTask(SubnetTask):
         self.training: dict[str | None, Sequences] = {}
         self.measured: dict[tuple[str | None, str], Sequences] = {}
         self.at_end: dict[str, dict[str, Sequences]] = {}
+
+    def stages(self) -> Iterator[Stage]:
+        """Yield the stages of SubnetTask, on pairs that are loaded now."""
+        self.prepare()
+        yield from super().stages()
+
+    def prepare(self) -> None:
+        """Load the pairs and say which sets are measured."""
         tests = self.load()
         self.at_end |= tests
         self.sets, self.tests = tuple(self.at_end), tuple(tests)

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from core.errors import OptionError
 from data.task_sequence import TaskSequence
-from tasks.images import sets_of
+from tasks.images import outline_of, sets_of
 
 
-def sequence_of(options: Any, device: torch.device) -> tuple[TaskSequence, Sequence[int]]:
-    """Return the tasks and the size (C, H, W) of an image.
+def sequence_of(options: Any, device: torch.device) -> TaskSequence:
+    """Return the tasks.
 
     Args:
         options: of a task with `tasks` (tasks.options.supsup.SequenceOptions), `data`, `train`, `run` and `seed`.
         device: where the images lie.
     """
-    sets, tasks = sets_of(options, device), options.tasks
-    sequence = TaskSequence(
-        sets, tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle, tasks.classes,
-        tasks.ordered, tasks.relabel, options.data.augment,
+    tasks = options.tasks
+    return TaskSequence(
+        sets_of(options, device), tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle,
+        tasks.classes, tasks.ordered, tasks.relabel, options.data.augment,
     )  # fmt: skip
-    return sequence, tuple(sets["train"][0].shape[1:])
+
+
+def sequence_outline(options: Any) -> tuple[tuple[int, int, int], int]:
+    """Return the size (C, H, W) of an image and the number of classes of a task, before any image is loaded.
+
+    Raises:
+        OptionError: the images cannot be used, or have fewer classes than the tasks need.
+    """
+    tasks, outline = options.tasks, outline_of(options)
+    if options.data.name == "imagenet" and options.data.file is None and tasks.kind != "split":
+        raise OptionError(f"tasks.kind={tasks.kind} needs images that fit in memory; data.name=imagenet allows split")
+    if tasks.kind != "split":
+        return outline.shape, outline.classes
+    if tasks.count * tasks.classes > outline.classes:
+        raise OptionError(
+            f"tasks.count={tasks.count} tasks of tasks.classes={tasks.classes} classes need "
+            f"{tasks.count * tasks.classes}; there are {outline.classes}"
+        )
+    return outline.shape, tasks.classes if tasks.relabel else outline.classes

@@ -17,6 +17,10 @@ from core.trackers import Mirrors
 class Task(ABC):
     """Base of all tasks.
 
+    Making a task builds its network and refuses whatever options, network and the outline of the data rule out; the
+    data itself is loaded when it is first used. So `run.py --check` makes tasks to find mistakes, and a run makes its
+    task to begin.
+
     Args:
         options: the task's options dataclass.
         run: where results are written.

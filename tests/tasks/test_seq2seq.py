@@ -47,7 +47,9 @@ def settings(cache, folder, condition):
 def build(cache, folder, **condition):
     options = resolve(settings(cache, folder, condition))
     run = Run.create(options)
-    return TASKS[options.task](options, run, Mirrors((), run))
+    task = TASKS[options.task](options, run, Mirrors((), run))
+    task.prepare()
+    return task
 
 
 def run_of(cache, folder, **condition):

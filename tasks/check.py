@@ -1,0 +1,35 @@
+"""What can be known of a run before it trains: its options, and whether its task can be made with them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from core.options import signature
+from core.trackers import Mirrors
+from tasks import TASKS
+from tasks.options import resolve
+
+
+class Checked:
+    """`tasks.options.resolve`, and the task is made too: networks, masks and sizes are checked, nothing is loaded.
+
+    Points that differ in the seed alone are made once.
+    """
+
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """Return the options.
+
+        Raises:
+            SieveError: as of `resolve`, and of making the task.
+        """
+        options = resolve(values)
+        alike = signature(dataclasses.replace(options, seed=0))
+        if alike not in self._made:
+            TASKS[options.task](options, None, Mirrors((), None))
+            self._made.add(alike)
+        return options
