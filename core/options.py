@@ -177,7 +177,8 @@ def revisions(options: Any) -> dict[str, int]:
     """Return the revision of the task and of the mask method, where it is above 1.
 
     A revision goes up when a correction changes what the same options compute (CHANGELOG.md says what changed), so
-    that a run of before and a run of after never share a folder.
+    that a run of before and a run of after never share a folder. It is a property where a correction touches only some
+    values of the options: the others keep their folders.
     """
     parts = {"task": options, "mask": getattr(options, "mask", None)}
     return {name: part.revision for name, part in parts.items() if getattr(part, "revision", 1) > 1}

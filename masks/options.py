@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, make_dataclass
 from functools import lru_cache
 
-from core.option_groups import require
+from core.option_groups import TrainOptions, require
 from core.options import leaves
 from core.registry import Registry
 
@@ -62,6 +62,16 @@ class MaskOptions(MaskKind):
 
     def __post_init__(self) -> None:
         require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0, grad_clip=0)
+
+    def training(self, eval_every: int, grad_clip: float | None = None) -> TrainOptions:
+        """Return how scores are trained: by Adam with torch's betas and eps, whatever trains the network's weights.
+
+        Args:
+            eval_every: steps between validations.
+            grad_clip: largest global norm of the gradient where mask.grad_clip is none.
+        """
+        clip = grad_clip if self.grad_clip is None else self.grad_clip
+        return TrainOptions(lr=self.lr, warmup=self.warmup, grad_clip=clip, eval_every=eval_every)
 
 
 @lru_cache

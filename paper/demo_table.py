@@ -18,6 +18,9 @@ from paper.measure import measured  # noqa: E402
 from paper.results import Group, groups, load  # noqa: E402
 
 SWEEP = "small/tuple_ff"
+TEST_SETS = {
+    "seen": "also trained on", "unseen_order": "never trained on in this order", "unseen": "never trained on",
+}
 
 
 def main(runs: str = "runs", out: str = "paper/out") -> int:
@@ -35,7 +38,7 @@ def main(runs: str = "runs", out: str = "paper/out") -> int:
 def lines(group: Group) -> list[str]:
     """Return the tables of one group as aligned lines."""
     runs, parts = group.runs, subtasks(group.runs)
-    unseen = all(run.options.get("data.split") == "unseen" for run in runs)
+    split = next((split for split in TEST_SETS if any(run.options.get("data.split") == split for run in runs)), "seen")
     rows = plot_performance.table(runs)
     columns = [column for column in rows[0] if column.startswith("accuracy")]
     texts = [[row["subnet"], *(row[column].text() for column in columns)] for row in rows]
@@ -45,7 +48,7 @@ def lines(group: Group) -> list[str]:
     return [
         "",
         f"{group.label}: {group.count}; mean ± standard deviation over seeds",
-        f"test set: operand pairs that were {'never trained on' if unseen else 'also trained on'}",
+        f"test set: operand pairs that were {TEST_SETS[split]}",
         "",
         *aligned([["", *columns], *texts]),
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import fill
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -18,10 +19,10 @@ TITLE = "Loss of the removed class, and of the others"
 CAPTION = (
     "Test accuracy of single classes by the mask of all classes but one, compared with the control mask. Above: loss "
     "of the removed class, in per cent of its accuracy by the control mask. Below: the largest loss of any other "
-    "class, in per cent of the removed class's loss; as the largest of several it is above 0 even where nothing is "
-    "lost but by chance. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: "
-    "seeds in which the control mask never recognises the class (both panels) or the removed class loses nothing "
-    "(below)."
+    "class, also relative to its accuracy by the control mask (0 where all others gain), in per cent of the removed "
+    "class's relative loss; as the largest of several it is above 0 even where nothing is lost but by chance. Bars: "
+    "mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: seeds in which the control "
+    "mask never recognises the class (both panels) or the removed class loses nothing (below)."
 )
 FAMILY = HEADING
 ORDER = 6
@@ -33,7 +34,8 @@ PAPER = (
     "Removing the weights of a class destroys mainly that class. The axis of the published figure of the largest "
     "other loss ends at 10 % of the class's own."
 )
-RELATIVE, RATIO = "loss relative to the control", "largest other loss / loss of the class"
+RELATIVE, OTHER = "loss relative to the control", "largest other loss relative to the control"
+RATIO = "largest other relative loss / that of the class"
 PANELS = {RELATIVE: "loss of the removed class [%]", RATIO: "largest other loss [% of that]"}
 
 
@@ -46,11 +48,14 @@ def table(runs: Sequence[Run]) -> list[Row]:
             found = [drops for run in part if (drops := _drops(run, removed, len(names)))]
             rows.append({
                 "network": name, "class": names[removed], "number": removed,
-                "accuracy, control mask": Measure.of((right for right, _, _ in found), "%"),
-                "loss of the class": Measure.of((target for _, target, _ in found), "%"),
-                "largest other loss": Measure.of((other for _, _, other in found), "%"),
-                RELATIVE: Measure.of((target / right for right, target, _ in found if right), "%"),
-                RATIO: Measure.of((other / target for right, target, other in found if right and target > 0), "%"),
+                "accuracy, control mask": Measure.of((drops.right for drops in found), "%"),
+                "loss of the class": Measure.of((drops.target for drops in found), "%"),
+                "largest other loss": Measure.of((drops.other for drops in found), "%"),
+                RELATIVE: Measure.of((drops.relative for drops in found if drops.right), "%"),
+                OTHER: Measure.of((drops.relative_other for drops in found), "%"),
+                RATIO: Measure.of(
+                    (drops.relative_other / drops.relative for drops in found if drops.right and drops.target > 0), "%"
+                ),
             })
     return with_numbers(rows)
 
@@ -79,12 +84,35 @@ def draw(rows: list[Row]) -> Figure:
     return fig
 
 
-def _drops(run: Run, removed: int, classes: int) -> tuple[float, float, float] | None:
-    """Return the class's accuracy by the control mask, its loss, and the largest loss of another class."""
+class _Drops(NamedTuple):
+    """What a run loses with a class; `other` is the largest loss of another class, negative where all gain.
+
+    Attributes:
+        right: the class's accuracy by the control mask.
+        target, other: losses of accuracy.
+        relative_other: the largest other loss in parts of the other's accuracy by the control mask, at least 0.
+    """
+
+    right: float
+    target: float
+    other: float
+    relative_other: float
+
+    @property
+    def relative(self) -> float:
+        """The class's loss in parts of its accuracy by the control mask."""
+        return self.target / self.right
+
+
+def _drops(run: Run, removed: int, classes: int) -> _Drops | None:
+    """Return what a run loses with a class, None where it has not measured it."""
     keys = [f"test/accuracy/{i}" for i in range(classes)]
     before, after = ([run.summary.get(f"final/{s}/{key}") for key in keys] for s in ("control", f"without_{removed}"))
     if None in before or None in after:
         return None
     lost = [a - b for a, b in zip(before, after, strict=True)]
-    others = [loss for i, loss in enumerate(lost) if i != removed]
-    return (before[removed], lost[removed], max(others)) if others else None
+    others = [i for i in range(classes) if i != removed]
+    if not others:
+        return None
+    relative = [lost[i] / before[i] for i in others if before[i]]  # what the control never recognises loses nothing
+    return _Drops(before[removed], lost[removed], max(lost[i] for i in others), max([0.0, *relative]))

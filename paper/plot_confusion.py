@@ -17,7 +17,7 @@ NAME = "confusion"
 TITLE = "Which operation is carried out"
 CAPTION = (
     "Share of the answers that are right for +, right for ×, or neither, by the operation that was asked "
-    "for, on the test set (operand pairs that were never trained on, unless data.split=seen): mean ± sample "
+    "for, on the test set (operand pairs that were never trained on, unless data.split says otherwise): mean ± sample "
     "standard deviation over seeds. Each row of a panel sums to 100 %, or to a little more, because an "
     "answer that is right for both (2 + 2 = 2 × 2) counts for both."
 )

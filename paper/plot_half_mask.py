@@ -18,8 +18,9 @@ TITLE = "Masking the early or the late half of the layers"
 CAPTION = (
     "Loss of accuracy on the test set, in percentage points of the unmasked network's, when the control mask is "
     "applied to the early or to the late half of the layers and the other half is complete. Test sets: operand pairs "
-    "that were never trained on (unless data.split=seen), test commands of the split of SCAN that the network is "
-    "trained on, test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    "that were never trained on (unless data.split says otherwise), test commands of the split of SCAN that the "
+    "network is trained on, test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
+    "seeds."
 )
 FAMILY = HEADING
 ORDER = 7

@@ -16,7 +16,7 @@ NAME = "penalty_sensitivity"
 TITLE = "How the penalty changes accuracy and sharing"
 CAPTION = (
     "Accuracy of the control mask on the test set (operand pairs that were never trained on, unless "
-    "data.split=seen), against mask.penalty; one dot for each run, coloured by the part of the + mask that "
+    "data.split says otherwise), against mask.penalty; one dot for each run, coloured by the part of the + mask that "
     "the × mask keeps too (all masked weights). Line: mean over seeds. Star: the mean at the penalty of the "
     "published experiments, 0.0001, where it was run. Penalties do not carry over from the published to the "
     "laptop-sized networks. The accuracy axis need not start at 0."

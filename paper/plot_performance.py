@@ -15,7 +15,7 @@ from paper.measure import Measure, Row, measured, with_numbers
 NAME = "performance"
 TITLE = "What each subnetwork can do"
 CAPTION = (
-    "Accuracy on the test set (operand pairs that were never trained on, unless data.split=seen): of the "
+    "Accuracy on the test set (operand pairs that were never trained on, unless data.split says otherwise): of the "
     "trained network, of the mask learned for the whole task (control) and for each part, of everything but "
     "those weights (inverted), and of a random mask with as many weights in every tensor as the control "
     "mask. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Inverted masks "

@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 from analysis.confusion import confusion
 from analysis.inverse import inverse
 from core.rng import stream
-from data.arithmetic import BASE, draw_set, encode
+from data.arithmetic import BASE, encode
 from masks.algebra import Masks
 from masks.model import Rows
 from masks.rows import Given, Hard
@@ -34,9 +34,7 @@ class _AddOrMultiply(Arithmetic):
 
     def draw_examples(self, which: str, n: int) -> Cases:
         """Return the examples of a set."""
-        data = self.options.data
-        held_out = data.held_out if data.split == "unseen" else None
-        pairs = draw_set(which, n, 1, self.options.n_digits, held_out, 0, self.device)[:, 0]
+        pairs = self.draw_pairs(which, n, 1)[:, 0]
         rng = stream(0, "data", which, "operation")
         return {"pairs": pairs, "operation": torch.randint(len(OPERATIONS), (n,), generator=rng).to(self.device)}
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from analysis.inverse import inverse
-from data.arithmetic import BASE, digits
+from data.arithmetic import BASE, HeldOut, digits, draw_set
 from masks.algebra import Masks
 from masks.model import Rows
 from masks.rows import Given
@@ -48,6 +48,12 @@ class Arithmetic(SubnetTask):
     def eval_sets(self) -> dict[str, EvalSet]:
         """The sets "valid", "test" and "seen"."""
         return {name: self.make_eval_set(name) for name in ("valid", "test", "seen")}
+
+    def draw_pairs(self, which: str, n: int, per_item: int) -> Tensor:
+        """Return the operands of a set, [n, per_item, 2], as data.split says."""
+        data = self.options.data
+        held_out = None if data.split == "seen" else HeldOut(data.held_out, ordered=data.split == "unseen_order")
+        return draw_set(which, n, per_item, self.options.n_digits, held_out, 0, self.device)
 
     @abstractmethod
     def make_train_set(self) -> Cases:

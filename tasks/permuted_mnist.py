@@ -16,7 +16,6 @@ from torch.nn.functional import cross_entropy
 from analysis.overlap import sharing
 from core.errors import OptionError
 from core.fit import Stage
-from core.option_groups import TrainOptions
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
@@ -47,7 +46,8 @@ class _OfPermutation:
 class PermutedMNIST(Task):
     """A stage for each permutation trains a mask, and with it the weights that no earlier mask keeps.
 
-    Those begin anew; scores begin at one value where an earlier mask keeps the weight and at another where none does.
+    Those begin anew. The first permutation's scores begin as any mask's, at mask.init; later ones at one value where an
+    earlier mask keeps the weight and at another where none does.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, section 6. Differs from its code: a permutation keeps
     its own first layer, so that it can be measured after later ones.
@@ -93,9 +93,7 @@ class PermutedMNIST(Task):
     def stages(self) -> Iterator[Stage]:
         """Yield `perm_0`, `perm_1`, ..."""
         mask = self.options.mask
-        optim = TrainOptions(
-            lr=mask.lr, warmup=mask.warmup, grad_clip=mask.grad_clip, eval_every=self.options.eval_every
-        )
+        optim = mask.training(self.options.eval_every)
         for permutation in range(self.options.transfer.permutations):
             name, order = f"perm_{permutation}", self.order(permutation)
             yield Stage(
@@ -137,7 +135,8 @@ class PermutedMNIST(Task):
                 for n, weight in self.masked.weights.items():
                     weight.copy_(torch.where(used[n], before[n], weight))
         transfer = self.options.transfer
-        scores = self.masked.learn(name, transfer.mask_new_init, self.options.seed)
+        first = self.options.mask.init if permutation == 0 else transfer.mask_new_init
+        scores = self.masked.learn(name, first, self.options.seed)
         if fresh:
             with torch.no_grad():
                 for n, tensor in scores.items():

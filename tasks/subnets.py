@@ -6,7 +6,6 @@ Each mask stage ends with the accuracies of its subnet, of its inverse and of ra
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -141,11 +140,7 @@ class SubnetTask(Task):
             rows=lambda seed: Sample(subnet, mask.samples, seed),
             loss=lambda batch, rows: self.loss(*batch, rows) + scale * self.masked.penalty(subnet),
             measure=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},
-            optim=dataclasses.replace(
-                self.options.train, lr=mask.lr, warmup=mask.warmup, optimizer="adam", schedule="constant",
-                decay_at=(), weight_decay=0.0, grad_clip=self.options.train.grad_clip if mask.grad_clip is None
-                else mask.grad_clip,
-            ),
+            optim=mask.training(self.options.train.eval_every, self.options.train.grad_clip),
             finish=lambda: self.finish_mask(subnet),
         )
 

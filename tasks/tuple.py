@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from data.arithmetic import BASE, draw_set, encode
+from data.arithmetic import BASE, encode
 from masks.algebra import Masks
 from masks.model import Rows
 from models.feedforward import FeedForward
@@ -43,14 +43,8 @@ class _DoubleAddition(Arithmetic):
 
     subtasks = ("pair1", "pair2")
 
-    def draw_numbers(self, which: str, n: int) -> Tensor:
-        """Return the operands of a set, [n, PAIRS, 2]."""
-        data = self.options.data
-        held_out = data.held_out if data.split == "unseen" else None
-        return draw_set(which, n, PAIRS, self.options.n_digits, held_out, 0, self.device)
-
     def make_train_set(self) -> Cases:
-        return {"pairs": self.draw_numbers("train", self.options.data.train_size)}
+        return {"pairs": self.draw_pairs("train", self.options.data.train_size, PAIRS)}
 
     def set_size(self, name: str) -> int:
         """Return how many examples a measured set has."""
@@ -86,7 +80,7 @@ class TupleFeedForward(_DoubleAddition):
         return FeedForward(PAIRS * self.width, PAIRS * self.width // 2, self.options.layer_sizes, rng=rng)
 
     def make_eval_set(self, name: str) -> EvalSet:
-        numbers = self.draw_numbers(name, self.set_size(name))
+        numbers = self.draw_pairs(name, self.set_size(name), PAIRS)
         slots = torch.arange(PAIRS, device=self.device).expand(numbers.shape[:2])
         rows = torch.cat([slots.unsqueeze(-1), numbers], -1).flatten(0, 1)
         cases, inverse = rows.unique(dim=0, return_inverse=True)
@@ -153,7 +147,7 @@ class Tuple(_DoubleAddition):
         return LSTMModel(n_in, n_out, self.options.state_size, self.options.n_layers, rng=rng)
 
     def make_eval_set(self, name: str) -> EvalSet:
-        numbers = self.draw_numbers(name, self.set_size(name))
+        numbers = self.draw_pairs(name, self.set_size(name), PAIRS)
         answers = torch.arange(numbers.shape[0] * PAIRS, device=self.device).view(-1, PAIRS)
         return EvalSet({"pairs": numbers}, answers)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from core.errors import BatchError, OptionError
-from core.options import build, revisions
+from core.options import build, leaves, revisions
 from core.registry import Registry
 from core.store import Run
 from masks.options import MaskKind, MaskOptions, mask_options, method_of
@@ -81,11 +81,19 @@ def options_class(task: str, method: str | None = None) -> type:
 def outdated(run: Run) -> str:
     """Return "revision 1 of permuted_mnist (now 2)" for a run from before a correction of its numbers, otherwise "".
 
+    A correction may touch only some values of the options, so the run's own decide; where they are no options any more,
+    the defaults.
+
     Raises:
         OptionError: its task or mask method does not exist any more.
     """
     method = run.options.get("mask.method")
-    now = revisions(build(options_class(run.task, method), {} if method is None else {"mask.method": method}))
+    cls = options_class(run.task, method)
+    try:
+        options = build(cls, {name: value for name, value in run.options.items() if name in leaves(cls)})
+    except OptionError:
+        options = build(cls, {} if method is None else {"mask.method": method})
+    now = revisions(options)
     names = {"task": run.task, "mask": f"mask.method={method}"}
     return ", ".join(
         f"revision {run.revision.get(part, 1)} of {names[part]} (now {number})"

@@ -20,10 +20,11 @@ class DataOptions:
     """Examples in valid, and in test."""
     seen_size: int = 2_000
     """Examples in seen, a fixed part of the training set."""
-    split: Literal["unseen", "seen"] = "unseen"
-    """unseen: valid and test hold operand pairs that training never saw; seen: the original program's way."""
+    split: Literal["unseen", "unseen_order", "seen"] = "unseen"
+    """unseen: valid and test hold operand pairs that training never saw, a + b being the pair of b + a; unseen_order:
+    pairs that it never saw in this order; seen: the original program's way."""
     held_out: float = 0.1
-    """Fraction of the operand pairs in valid, and again in test, when split is unseen."""
+    """Fraction of the operand pairs in valid, and again in test, unless split is seen."""
 
     def __post_init__(self) -> None:
         require(self, "data.", train_size=1, eval_size=1, seen_size=1, held_out=0)
@@ -45,6 +46,11 @@ class ArithmeticOptions(SubnetOptions):
     def __post_init__(self) -> None:
         if not 1 <= self.n_digits <= 4:
             raise OptionError(f"n_digits={self.n_digits} is not 1, 2, 3 or 4")
+
+    @property
+    def revision(self) -> int:
+        """2 where pairs used to be held out in one order, while training could have them in the other."""
+        return 2 if self.data.split == "unseen" else super().revision
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core.option_groups import TrainOptions, require
 from masks.options import MaskOptions, mask_options
@@ -71,6 +71,10 @@ class RemovalOfOne(Removal):
 class GradientOptions(_ConvNet):
     """As class removal; compared are the gradients of the network with masks on more and more of its last layers."""
 
+    revision: ClassVar[int] = 2
+
+    keep_last_layer: bool = False
+    """Every mask has the whole task's scores in the last layer, and learns only the other layers. As published: no."""
     class_removal: RemovalOfOne = field(default_factory=RemovalOfOne)
 
 

@@ -42,7 +42,8 @@ class Transfer:
     permutations: int = 11
     """Number of permutations, the first being that of the images as they are."""
     mask_new_init: float = 2.0
-    """First score of a weight that no earlier mask keeps."""
+    """First score, from the second permutation on, of a weight that no earlier mask keeps; the first permutation's
+    scores all begin at mask.init."""
     mask_used_init: float = 2.0
     """First score of a weight that an earlier mask keeps."""
     reset_first_layer: bool = True
@@ -71,7 +72,8 @@ class PermutedOptions(TaskOptions):
         require(self, "", eval_every=1, eval_batch_size=1)
         if not self.mask.bias:
             raise OptionError("mask.bias=false leaves biases that every permutation would change; all must be masked")
-        if self.mask.init != MaskOptions.init:
-            raise OptionError(
-                f"mask.init={self.mask.init} is not used here; give transfer.mask_new_init and transfer.mask_used_init"
-            )
+
+    @property
+    def revision(self) -> int:
+        """2 where the first permutation used to begin at transfer.mask_new_init, and not at mask.init."""
+        return 1 if self.transfer.mask_new_init == self.mask.init else 2

@@ -20,3 +20,8 @@ class SubnetOptions(TaskOptions):
     restore_pretrained: str | None = None
     """Folder of a finished run, or of a sweep's runs (that of the same seed is taken), whose trained weights are used;
     nothing is trained but masks."""
+
+    @property
+    def revision(self) -> int:
+        """2 where masks used to be trained by the network's train.beta2 and train.eps, and not by Adam's own."""
+        return 1 if (self.train.beta2, self.train.eps) == (TrainOptions.beta2, TrainOptions.eps) else 2

@@ -10,6 +10,7 @@ from models.encoder_decoder import EncoderDecoder
 from models.transformer import Transformer, positions
 
 S, T, B = 5, 6, 4
+SCAN_WORDS = 13, 6
 SMALL = {
     EncoderDecoder: {"state_size": 12, "layers": 2, "embedding": 8},
     Transformer: {"size": 16, "heads": 4, "encoder_layers": 2, "decoder_layers": 3, "inner": 24},
@@ -172,3 +173,19 @@ def test_packed_sequences_are_refused_by_vmap_in_a_sentence():
     weights = {"output.weight": torch.stack([network.output.weight.detach()] * 2)}
     with pytest.raises(LayerError, match="EncoderDecoder cannot run under vmap .*; run it with how='loop'"):
         forward(network, weights, 2, *inputs, how="vmap")
+
+
+def test_spread_of_the_first_weights_is_what_the_page_says():
+    """The original's differ (docs/scan_math_images.md): these are ours, by SCAN's sizes."""
+    network = Transformer(*SCAN_WORDS, stream(0, "init"))
+    spread = {name: parameter.std().item() for name, parameter in network.named_parameters()}
+    assert spread["input_embedding.weight"] == pytest.approx((2 / 114) ** 0.5, rel=0.03)
+    for name, value in spread.items():
+        if name.endswith(("in_proj_weight", "linear1.weight")):
+            assert value == pytest.approx(0.0707 if name.endswith("in_proj_weight") else 0.0816, rel=0.02), name
+        if name.endswith("bias"):
+            assert network.get_parameter(name).count_nonzero() == 0
+    lstm = EncoderDecoder(*SCAN_WORDS, stream(0, "init"), state_size=128).encoder
+    assert lstm.weight_hh_l0.std().item() == pytest.approx(0.0625, rel=0.01)
+    cell = lstm.weight_hh_l0[2 * 128 : 3 * 128]
+    torch.testing.assert_close(cell @ cell.T, torch.eye(128), atol=1e-5, rtol=0)

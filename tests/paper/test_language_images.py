@@ -181,8 +181,24 @@ def test_class_drop(two):
     assert approx(first["loss of the class"]) == (2, 0.5, 0.2 / 2**0.5)
     assert approx(first["largest other loss"]) == (2, 0.03, 0.06 / 2**0.5)
     assert approx(first["loss relative to the control"]) == (2, 0.775, 0.05 / 2**0.5)
-    assert approx(first["largest other loss / loss of the class"]) == (2, 0.05, 0.1 / 2**0.5)
-    assert second["loss of the class"].n == 2 and second["largest other loss / loss of the class"].n == 1
+    relative, ratio = plot_class_drop.OTHER, plot_class_drop.RATIO
+    assert approx(first[relative]) == (2, 0.06 / 0.9 / 2, 0.06 / 0.9 / 2**0.5)
+    assert approx(first[ratio]) == (2, 0.06 / 0.9 / 0.75 / 2, 0.06 / 0.9 / 0.75 / 2**0.5)
+    assert second["loss of the class"].n == 2 and second[ratio].n == 1
+
+
+def test_losses_are_compared_relative_to_the_control_and_gains_count_as_none(two):
+    """The published figure's formula: .9 to .1 beside .5 to .45 is a loss of 8/9 beside one of 1/10, 11.25 % of it."""
+    of_control, without = "final/control/test/accuracy", "final/without_0/test/accuracy"
+    gains = {f"{of}/{i}": (value, value) for of, value in ((of_control, 0.4), (without, 0.6)) for i in range(2, 9)}
+    runs = two(REMOVAL, gains | {
+        f"{of_control}/0": (0.9, 0.9), f"{without}/0": (0.1, 0.1), f"{of_control}/1": (0.5, 0.5),
+        f"{without}/1": (0.45, 0.7), f"{of_control}/9": (0.0, 0.0), f"{without}/9": (0.0, 0.1),
+    })
+    row = plot_class_drop.table(runs)[0]
+    assert sorted(row[plot_class_drop.RATIO].values) == pytest.approx([0.0, 0.1125])
+    assert sorted(row[plot_class_drop.OTHER].values) == pytest.approx([0.0, 0.1])
+    assert sorted(row["largest other loss"].values) == pytest.approx([-0.1, 0.05]), "class 9 gains .1, class 1 .2"
 
 
 def test_classes_of_networks_beside_each_other(two):

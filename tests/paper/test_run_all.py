@@ -195,7 +195,7 @@ def test_the_demonstration_prints_its_table(drawn, make_run, tmp_path, capsys):
     capsys.readouterr()
     assert demo_table(str(tmp_path / "runs"), str(out)) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "never trained on" in lines[2]
+    assert lines[2] == "test set: operand pairs that were never trained on"
     assert re.search(r"^mask of pair 1 +95\.0 ± 7\.1 % +", "\n".join(lines), re.M)
     assert re.search(r"^kept by the mask +25\.0 ± 0\.0 % ", "\n".join(lines), re.M)
     assert re.search(r"^of these, used by both pairs .* 25\.0 ± 0\.0 %$", "\n".join(lines), re.M)

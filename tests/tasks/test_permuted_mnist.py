@@ -8,6 +8,7 @@ import main
 from core import exit as code
 from core.errors import SieveError
 from core.fit import make_optimizer, train_step
+from core.options import revisions
 from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
@@ -18,8 +19,8 @@ from tests.tasks.pages import documented
 TINY = {
     "task": "permuted_mnist", "data.name": "digits", "data.train_size": 200, "data.test_size": 80,
     "layer_sizes": "16,12", "transfer.permutations": 3, "mask.steps": 25, "mask.batch_size": 16, "mask.penalty": 1e-3,
-    "mask.lr": 0.1, "transfer.mask_new_init": 1.0, "transfer.mask_used_init": 1.0, "log": "none", "run.quiet": True,
-    "eval_every": 10,
+    "mask.lr": 0.1, "mask.init": 1.0, "transfer.mask_new_init": 1.0, "transfer.mask_used_init": 1.0, "log": "none",
+    "run.quiet": True, "eval_every": 10,
 }  # fmt: skip
 
 
@@ -108,6 +109,30 @@ def test_kept_weights_are_frozen_and_free_ones_begin_anew(tmp_path):
     assert changed[~used[name]].double().mean() > 0.5
 
 
+@pytest.mark.parametrize("init", [2.0, -0.75])
+def test_the_first_permutation_begins_at_the_masks_own_start_and_later_ones_at_those_of_transfer(tmp_path, init):
+    """Measured: with -1 for the first too, as the later ones' new weights have it, it learned .5 to .8 and not .96."""
+    task = build(tmp_path, **{"transfer.mask_new_init": -1.0, "transfer.mask_used_init": 3.0, "mask.init": init})
+    for permutation, stage in enumerate(task.stages()):
+        stage.train()
+        used = task.used(permutation)
+        for name, scores in task.masked.scores(f"perm_{permutation}").items():
+            later = torch.where(used[name], 3.0, -1.0)
+            assert torch.equal(scores, later if permutation else torch.full_like(scores, init)), (permutation, name)
+        with torch.no_grad():
+            for scores in task.masked.scores(f"perm_{permutation}").values():
+                scores.fill_(-1.0).view(-1)[permutation::4] = 1.0
+        stage.finish()
+    assert used["layers.1.weight"].any() and not used["layers.1.weight"].all() and not used["layers.0.weight"].any()
+
+
+def test_only_runs_whose_first_permutation_began_elsewhere_have_another_folder():
+    plain = {"task": "permuted_mnist", "transfer.mask_used_init": 1.0}
+    assert resolve(plain).mask.init == 2.0
+    assert revisions(resolve(plain)) == {}
+    assert revisions(resolve(plain | {"transfer.mask_new_init": -1.0})) == {"task": 2}
+
+
 def test_orders_of_the_pixels(tmp_path):
     task = build(tmp_path)
     assert task.order(0).tolist() == list(range(64))
@@ -125,7 +150,6 @@ def test_a_random_mask_of_the_same_size_is_measured_on_its_own_layer(finished):
 @pytest.mark.parametrize(("options", "text"), [
     ({"mask.bias": False}, "mask.bias=false leaves biases that every permutation would change"),
     ({"mask.exclude": "layers.1.*"}, "leaves out layers.1.weight, layers.1.bias.*all must be masked"),
-    ({"mask.init": 1}, "mask.init=1.0 is not used here; give transfer.mask_new_init and transfer.mask_used_init"),
     ({"transfer.permutations": 0}, "transfer.permutations=0 is too small"),
     ({"mask.batch_size": 20}, "mask.batch_size=20 is not divisible by mask.samples=8"),
 ])  # fmt: skip
