@@ -63,7 +63,7 @@ def _maths(
     values = MATHS | {
         "dm_math.modules": (module,), "train.steps": steps, "train.batch_size": batch, "train.warmup": warmup,
         "train.eval_every": every, "mask.steps": mask_steps, "mask.batch_size": mask_batch, "mask.lr": lr,
-        "mask.penalty": penalty / (batch / (mask_batch or batch)),  # as of RESNET
+        "mask.penalty": round(penalty * (mask_batch or batch) / batch, 15),  # as of RESNET
     }  # fmt: skip
     return Published(f"sweeps/dm_math/{file}.yaml", values, differs=(PAIRS,))
 
