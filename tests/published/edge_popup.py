@@ -26,7 +26,8 @@ POPUP = COMMON | MASK | {
 }  # fmt: skip
 # SampleSubnetConv: first scores drawn as torch draws a convolution
 SAMPLE = COMMON | MASK | {
-    "mask.method": "bernoulli", "mask.init": None, "mask.penalty": 0.0, "train.weight_decay": 0.0,
+    "mask.method": "bernoulli", "mask.gradient": "sigmoid", "mask.evaluate": "sample", "mask.init": None,
+    "mask.penalty": 0.0, "train.weight_decay": 0.0,
 }  # fmt: skip
 DENSE = COMMON | {"trained": "weights", "init": "kaiming_normal", "train.lr": 0.01}  # the default of --init
 # their Adam is made without weight decay, and constant is the default of --lr-policy
@@ -55,16 +56,17 @@ SCALED = Difference(
     "scale", "published", "keep", "theirs is the paper's factor for the part that is removed; scale=published"
 )
 WIDTHS = Difference("width", 1.0, [0.5, 1.0, 1.5, 2.0], "the configurations leave it to the command")
+DRAWS = Difference("mask.evaluate", "sample", "hard", "one number that does not depend on a draw; mask.evaluate=sample")
 NO_MASK = ("mask.*",)
-NO_PENALTY = ("mask.init", "mask.penalty")  # edge-popup draws its first scores and has no penalty
+NO_PART = ("mask.init", "mask.penalty", "mask.evaluate")  # edge-popup draws first scores, but no masks; no penalty
 
 
 def _popup(source: str, values: dict[str, Any], *differs: Difference, **rest: Any) -> Published:
-    return Published(source, POPUP | values, differs=(HELD_OUT, *differs), free=NO_PENALTY, **rest)
+    return Published(source, POPUP | values, differs=(HELD_OUT, *differs), free=NO_PART, **rest)
 
 
 def _sample(source: str, values: dict[str, Any], *differs: Difference) -> Published:
-    return Published(source, SAMPLE | values, differs=(HELD_OUT, SEEDS, *differs))
+    return Published(source, SAMPLE | values, differs=(HELD_OUT, SEEDS, DRAWS, *differs))
 
 
 def _dense(source: str, values: dict[str, Any], *differs: Difference) -> Published:
