@@ -1,4 +1,4 @@
-"""The sweeps of addition and multiplication: the repository RobertCsordas/modules, folder sweeps, and main.py for defaults.
+"""The sweeps of addition and multiplication: RobertCsordas/modules, folder sweeps, and main.py for defaults.
 
 Its runs have no seed; `sweep_id_for_grid_search` numbers them, as `seed` does here.
 """

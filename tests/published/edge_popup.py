@@ -87,7 +87,8 @@ PAGE = Page(
             more=(More({"model": "conv8", "init": BOTH, "scale": "keep"}, "as for the others"),),
         ),
         "edge_popup_init": _popup(
-            "smallscale/conv4initablation", {"model": "conv4", "init": ["kaiming_uniform", "xavier_normal"]}, SEEDS, KEEP
+            "smallscale/conv4initablation", {"model": "conv4", "init": ["kaiming_uniform", "xavier_normal"]},
+            SEEDS, KEEP,
         ),
         "edge_popup_wide": _popup(
             "smallscale/conv4wide, conv6wide", {"init": NORMAL}, SEEDS, WIDTHS, SCALED,
@@ -146,7 +147,8 @@ PAGE = Page(
             "smallscale/adamwide", ADAM | {"model": ["conv4", "conv6"], "train.lr": 3e-4}, SEEDS, WIDTHS
         ),
         "edge_popup_wide_dense_high_lr": _dense(
-            "smallscale_baselines/densewide, hlrsgd", DENSE | {"model": ["conv4", "conv6"], "train.lr": 0.1}, SEEDS, WIDTHS
+            "smallscale_baselines/densewide, hlrsgd", DENSE | {"model": ["conv4", "conv6"], "train.lr": 0.1},
+            SEEDS, WIDTHS,
         ),
         "edge_popup_bernoulli": _sample(
             "smallscale_baselines/sample", {"model": list(_MANY), "init": DRAWN, "train.lr": 200.0}
@@ -183,11 +185,11 @@ PAGE = Page(
         "controls": "belongs to evaluate",
     },
     absent={
-        "the baselines `rg`, `hlrrg` and `arg`, and `conv4_ukn_dnw`": "their layers, RGConv and DNWConv, were not released",
+        "the baselines `rg`, `hlrrg` and `arg`, and `conv4_ukn_dnw`": "their layers were not released",
         "`sample/conv4/conv4sample_uku` and `sample/conv6/conv6sample_uku`": (
-            "they hold signed constants, not the Kaiming uniform of their names; `--set model=conv4 init=signed_constant "
-            "train.lr=50 train.schedule=constant train.weight_decay=1e-4` and `--set model=conv6 init=signed_constant "
-            "train.lr=100 train.schedule=constant` of `edge_popup_bernoulli`"
+            "they hold signed constants, not the Kaiming uniform of their names; `edge_popup_bernoulli` with `--set "
+            "model=conv4 init=signed_constant train.lr=50 train.schedule=constant train.weight_decay=1e-4`, and with "
+            "`--set model=conv6 init=signed_constant train.lr=100 train.schedule=constant`"
         ),
     },
 )  # fmt: skip

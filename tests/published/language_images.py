@@ -1,4 +1,4 @@
-"""The sweeps of language, mathematics and images: RobertCsordas/modules, folder sweeps; main.py for defaults and profiles."""
+"""The sweeps of language, mathematics, images: RobertCsordas/modules, folder sweeps; main.py for defaults, profiles."""
 
 from __future__ import annotations
 

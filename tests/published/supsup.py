@@ -50,7 +50,8 @@ ROTATION = TOLD | {"learner": "rotation", "init": "xavier_normal", "train_weight
 CIFAR = NETWORK | TRAINING | DATA | KNOWN | INFERENCE | TOLD | {
     "model": "gem_resnet18", "data.name": "cifar100", "data.augment": True, "tasks.kind": "split", "tasks.count": 20,
     "tasks.classes": 5, "tasks.ordered": False, "tasks.relabel": True, "train.optimizer": "adam",
-    "train.schedule": "cosine", "train.weight_decay": 1e-4, "train.steps": 250 * 20, "train.lr": 1e-3, "evaluate_at": (),
+    "train.schedule": "cosine", "train.weight_decay": 1e-4, "train.steps": 250 * 20, "train.lr": 1e-3,
+    "evaluate_at": (),
 }  # fmt: skip
 STANDARD = CIFAR | {"init": "standard"}
 
@@ -148,7 +149,8 @@ PAGE = Page(
                 "infer.lr": 500.0, "infer.weight_decay": 1e-4,
             },  # their scores begin at 0, where a mask is on; here a mask is on above 0
             differs=(
-                HELD_OUT, OURS, Difference("infer.passes", 1, [1, 2], "to show what a second pass over the images gives"),
+                HELD_OUT, OURS,
+                Difference("infer.passes", 1, [1, 2], "to show what a second pass over the images gives"),
             ),
             free=("tasks.angle", "mask.penalty"),
         ),

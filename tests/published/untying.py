@@ -1,4 +1,4 @@
-"""The sweeps of cnn_elcn: chsanford/cnn-weight-tying (experiments.py, run_all.sh) and its parent, anarchitectural-search.
+"""The sweeps of cnn_elcn: chsanford/cnn-weight-tying (experiments.py, run_all.sh), sdascoli/anarchitectural-search.
 
 Lengths are epochs in both; there an epoch is 50,000 images, here a fifth is held out and it has 161 steps, not 200.
 """
