@@ -24,4 +24,6 @@ def cropped_and_flipped(x: Tensor, black: Tensor, rng: torch.Generator, padding:
     padded = F.pad(x - black, (padding,) * 4) + black
     rows, columns = rows.to(x.device), columns.to(x.device)
     image = torch.arange(n, device=x.device).view(n, 1, 1)
-    return padded.permute(0, 2, 3, 1)[image, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+    found = padded.permute(0, 2, 3, 1)[image, rows.unsqueeze(2), columns.unsqueeze(1)].permute(0, 3, 1, 2)
+    # copied, as with the strides of channels last torch's convolutions on CPU can crash in the backward pass
+    return torch.empty(found.shape, dtype=found.dtype, device=found.device).copy_(found)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.figure import GREEN, GREY, PURPLE, figure, line
 from paper.measure import PERCENT, Measure, Row, measured, with_numbers
-from paper.random_nets import COLOURS, DENSE, HEADING, RANDOM, drawn
+from paper.random_nets import COLOURS, DASHES, HEADING, RANDOM, drawn, trained
 from paper.random_nets import network as name_of
 
 NAME = "keep"
@@ -26,6 +26,7 @@ FAMILY = HEADING
 ORDER = 1
 SWEEPS = (
     "edge_popup_fc", "edge_popup_conv", "edge_popup_init", "edge_popup_resnet", "edge_popup_dense",
+    "edge_popup_dense_fc", "edge_popup_dense_adam", "edge_popup_dense_adam_conv2", "edge_popup_dense_adam_fc",
     "edge_popup_resnet_dense",
 )
 PER = "scale"
@@ -54,7 +55,10 @@ def table(runs: Sequence[Run]) -> list[Row]:
                     "network": network, "weights": way, "keep": keep,
                     "accuracy": measured(part, "final/test/accuracy"),
                     RANDOM: measured(part, "random/test/accuracy"),
-                    DENSE: measured(dense, "final/test/accuracy"),
+                    **{
+                        words: measured([run for run in dense if trained(run) == words], "final/test/accuracy")
+                        for words in DASHES
+                    },
                 })
     return with_numbers(rows)
 
@@ -79,8 +83,9 @@ def draw(rows: list[Row]) -> Figure:
         keeps = sorted({row["keep"] for row in here})
         random = [Measure.of((v for r in here if r["keep"] == k for v in r[RANDOM].values), PERCENT) for k in keeps]
         line(axes, keeps, random, RANDOM, color=GREY)
-        if here[0][DENSE].n:
-            axes.axhline(100 * here[0][DENSE].mean, color=GREY, linestyle=(0, (3, 1.5)), label=DENSE)
+        for words, dashes in DASHES.items():
+            if here[0][words].n:
+                axes.axhline(100 * here[0][words].mean, color=GREY, linestyle=dashes, label=words)
         axes.set_title(network, loc="left")
         axes.set_xlabel("fraction of the weights kept")
         axes.set_xlim(0, 1.03)

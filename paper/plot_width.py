@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.figure import GREEN, GREY, figure, line
 from paper.measure import Row, measured, with_numbers
-from paper.random_nets import COLOURS, DENSE, HEADING, drawn
+from paper.random_nets import COLOURS, DASHES, HEADING, drawn, trained
 from paper.random_nets import network as name_of
 
 NAME = "width"
 TITLE = "Subnetworks of wider random networks"
 CAPTION = (
     "Accuracy on the test set of the subnetwork that edge-popup finds in a network whose weights are random and never"
-    " trained, against the width of the network, which multiplies the number of channels of every layer. Grey: the "
-    "same network without a mask, its weights trained. Points: mean at the end of training; error bars: sample "
+    " trained, against the width of the network, which multiplies the number of channels of every layer. Grey, dashes: "
+    "the same network without a mask, its weights trained. Points: mean at the end of training; error bars: sample "
     "standard deviation over seeds; small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 2
-SWEEPS = ("edge_popup_wide", "edge_popup_wide_dense")
+SWEEPS = ("edge_popup_wide", "edge_popup_wide_dense", "edge_popup_wide_dense_adam")
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
@@ -55,8 +55,9 @@ def draw(rows: list[Row]) -> Figure:
         here = [row for row in rows if row["network"] == network]
         for way in dict.fromkeys(row["weights"] for row in here):
             part = [row for row in here if row["weights"] == way]
-            colour = GREY if way == DENSE else COLOURS.get(way, GREEN)
-            line(axes, [row["width"] for row in part], [row["accuracy"] for row in part], way, color=colour)
+            colour = GREY if way in DASHES else COLOURS.get(way, GREEN)
+            widths, found = zip(*((row["width"], row["accuracy"]) for row in part), strict=True)
+            line(axes, widths, found, way, color=colour, linestyle=DASHES.get(way, "-"))
         widths = sorted({row["width"] for row in here})
         axes.set_xscale("log", base=2)
         axes.set_xticks(widths, [f"{width:g}" for width in widths])
@@ -69,4 +70,4 @@ def draw(rows: list[Row]) -> Figure:
 
 
 def _drawn(run: Run) -> str:
-    return DENSE if run.options["trained"] == "weights" else drawn(run)
+    return trained(run) if run.options["trained"] == "weights" else drawn(run)

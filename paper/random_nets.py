@@ -7,7 +7,8 @@ from paper.figure import BLUE, ORANGE, SKY, VERMILLION
 from paper.results import short
 
 HEADING = "What's hidden in a randomly weighted neural network?"
-RANDOM, DENSE = "random masks", "trained weights, no mask"
+RANDOM, DENSE, ADAM = "random masks", "trained weights, no mask", "trained weights (Adam), no mask"
+DASHES = {DENSE: (0, (3, 1.5)), ADAM: (0, (1, 1.5))}
 COLOURS = {
     "signed constant": BLUE, "signed constant, scaled": ORANGE,
     "kaiming normal": SKY, "kaiming normal, scaled": VERMILLION,
@@ -24,6 +25,11 @@ def network(run: Run, width: bool = True) -> str:
         words = words[0].upper() + words[1:]
         words += f", {factor:g} of the width" if factor != 1 else ""
     return f"{words}, {run.options['data.name']}"
+
+
+def trained(run: Run) -> str:
+    """Return how the weights of a run without a mask were trained."""
+    return ADAM if run.options["train.optimizer"] == "adam" else DENSE
 
 
 def drawn(run: Run) -> str:

@@ -23,6 +23,13 @@ def test_windows():
     assert len(places) > 20 and {flip for *_, flip in places} == {False, True}
 
 
+def test_images_lie_in_memory_as_torch_makes_them():
+    # with other strides, a backward pass through side-by-side convolutions on CPU crashes the process
+    for channels in (1, 3):
+        found = cropped_and_flipped(torch.rand(4, channels, 8, 8), torch.zeros(channels, 1, 1), torch.Generator())
+        assert found.stride() == torch.empty(found.shape).stride()
+
+
 def test_batches_are_a_function_of_seed_and_step():
     x, y = torch.rand(10, 1, 8, 8), torch.arange(10)
     epochs = Epochs(x, y, 4, 0, augment=True)

@@ -13,6 +13,8 @@ def test_keep(make_run, tmp_path):
             make_run(tmp_path, "small/edge_popup_fc", "edge_popup", numbers, seed=seed, mask__keep=keep, scale="keep")
         make_run(tmp_path, "small/edge_popup_dense", "edge_popup", {"final/test/accuracy": 0.9 + seed / 100},
                  seed=seed, trained="weights")  # fmt: skip
+        make_run(tmp_path, "small/edge_popup_dense_adam_fc", "edge_popup", {"final/test/accuracy": 0.8}, seed=seed,
+                 trained="weights", train__optimizer="adam")  # fmt: skip
         make_run(tmp_path, "small/edge_popup_conv", "edge_popup", seed=seed, model="conv2", width=0.25,
                  init="kaiming_normal")  # fmt: skip
     rows = plot_keep.table(load(tmp_path))
@@ -24,6 +26,7 @@ def test_keep(make_run, tmp_path):
     last = rows[1]
     assert (last["accuracy"].n, last["accuracy"].mean) == (2, pytest.approx(0.69))
     assert last["trained weights, no mask"].mean == pytest.approx(0.915)
+    assert last["trained weights (Adam), no mask"].values == (0.8, 0.8)
     assert rows[2]["trained weights, no mask"].n == 0 and last["random masks"].mean == pytest.approx(0.1)
     plot_keep.draw(rows)
 
