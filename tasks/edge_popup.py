@@ -42,7 +42,8 @@ class EdgePopupTask(Task):
         self.sets, self.epochs = images_of(options, self.device)
         x, y = self.sets["train"]
         self.model = network_of(options, x.shape[1:], int(y.max()) + 1, self.device)
-        self.masked = MaskedModel(self.model, method_of(options.mask), masked_names(self.model, options.mask))
+        names = masked_names(self.model, options.mask)
+        self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.epoch = 0
         self.given: Masks | None = None
         if options.evaluate is not None:
@@ -67,7 +68,8 @@ class EdgePopupTask(Task):
             data=self.batch,
             steps=train.epochs * per_epoch if self.given is None else 0,
             train=self.begin,
-            rows=lambda seed: Sample(SUBNET, 1, seed) if scores else None,
+            rows=lambda seed, progress: Sample(SUBNET, 1, seed, progress) if scores else None,
+            annealed=self.masked.annealed if scores else dict,
             loss=self.loss,
             measure=self.measure,
             optim=TrainOptions(
@@ -99,7 +101,7 @@ class EdgePopupTask(Task):
         loss = cross_entropy(self.masked(x, rows), y, label_smoothing=self.options.train.label_smoothing)
         if rows is None:
             return loss
-        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET)
+        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET, rows.progress)
 
     @property
     def hard(self) -> Rows | None:
