@@ -62,6 +62,9 @@ class Masks(Mapping[str, Tensor]):
             raise MaskError(f"no mask for {name!r}; there are: {', '.join(self)}{nearest(name, self)}")
         return self._tensors[name]
 
+    def __contains__(self, name: object) -> bool:  # Mapping's expects a KeyError
+        return name in self._tensors
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
 

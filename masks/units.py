@@ -123,7 +123,8 @@ def _heads(
     if isinstance(layer, nn.MultiheadAttention):
         attention, axes = layer, (2,) if leaf.startswith("bias_") else (0,)  # bias_k and bias_v are [1, 1, E]
     else:
-        beside = [f"{parent.rpartition('.')[0]}.{name}" for name in ("self", "attention") if child == "dense"]
+        above = parent.rpartition(".")[0]
+        beside = [f"{above}.{name}".lstrip(".") for name in ("self", "attention") if child == "dense"]
         found = [modules[at] for at in (parent, *beside) if at in modules and at != path and _head_count(modules[at])]
         if not found or child not in TO_HEADS + FROM_HEADS:
             return shape, ()
@@ -133,7 +134,7 @@ def _heads(
     if not axes or not width:
         return shape, ()
     axis, size = axes[0], shape[axes[0]]
-    parts = max(1, size // (heads * width))  # queries, keys and values in one tensor
+    parts = max(1, size // (heads * width)) if axes == outputs else 1  # queries, keys and values in one tensor
     heads = size // (parts * width)  # keys and values may have fewer
     if parts * heads * width != size:
         return shape, ()
