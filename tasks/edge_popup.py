@@ -69,7 +69,7 @@ class EdgePopupTask(Task):
             steps=train.epochs * per_epoch if self.given is None else 0,
             train=self.begin,
             rows=lambda seed, progress: Sample(SUBNET, 1, seed, progress) if scores else None,
-            annealed=self.masked.annealed if scores else dict,
+            annealed=self.masked.annealed if scores else lambda progress: {},
             loss=self.loss,
             measure=self.measure,
             optim=TrainOptions(

@@ -7,6 +7,7 @@ from typing import Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
+from core.options import leaves
 from masks.options import MaskOptions, mask_options
 from tasks.options.images import ImageOptions
 
@@ -71,7 +72,7 @@ class PermutedOptions(TaskOptions):
         require(self, "", eval_every=1, eval_batch_size=1)
         if not self.mask.bias:
             raise OptionError("mask.bias=false leaves biases that every permutation would change; all must be masked")
-        if self.mask.init != MaskOptions.init:
+        if self.mask.init != leaves(type(self.mask))["init"].default:
             raise OptionError(
                 f"mask.init={self.mask.init} is not used here; give transfer.mask_new_init and transfer.mask_used_init"
             )
