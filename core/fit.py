@@ -39,7 +39,8 @@ class Stage:
         data: (generator, step) -> one training batch.
         steps: exact number of optimiser steps.
         train: returns the tensors to train, by name; called when the stage begins, not for finished stages.
-        rows: step seed -> the masks of that step's forward pass (masks/rows.py), or None for the dense network.
+        rows: (step seed, progress) -> the masks of that step's forward pass (masks/rows.py), or None for the dense
+            network; progress grows from 0 at the first step to exactly 1 at the last.
         loss: (batch, rows) -> scalar loss, regularisers included.
         measure: validation; returns key -> number, None where there is none. Called as `plan` says, and after the last
             step.
@@ -50,6 +51,7 @@ class Stage:
         lr_scales: factors of the learning rate for some of the tensors.
         carried: the optimiser's state where it outlives the stage: the stage begins with it unless it is empty, and
             leaves its own in it. The task empties it where other tensors are trained, and has it in its state_dict.
+        annealed: progress -> what else changes by it, for the log; recorded with what is measured.
     """
 
     name: str
@@ -59,12 +61,13 @@ class Stage:
     loss: Callable[[Any, Any], Tensor]
     measure: Callable[[], dict[str, float | None]]
     optim: TrainOptions
-    rows: Callable[[int], Any] = lambda seed: None
+    rows: Callable[[int, float], Any] = lambda seed, progress: None
     finish: Callable[[], dict[str, float]] = dict
     best: str = ""
     plan: Collection[int] | None = None
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     carried: dict[str, Any] | None = None
+    annealed: Callable[[float], dict[str, float]] = lambda progress: {}
 
     def measured_at(self, step: int) -> bool:
         """True when the stage is to be measured after `step` steps of it."""
@@ -158,7 +161,8 @@ def fit(
                 save(optimizer)
                 raise Stopped(signals.received)
             if here.step == 0 and stage.measured_at(0):
-                record(stage, {"lr": lr_at(stage.optim, 0, stage.steps)} | stage.measure())
+                row = {"lr": lr_at(stage.optim, 0, stage.steps)} | stage.annealed(progress_at(0, stage.steps))
+                record(stage, row | stage.measure())
             while here.step < stage.steps:
                 loss = train_step(stage, optimizer, seed, here.step)
                 here.step += 1
@@ -176,7 +180,7 @@ def fit(
                     row: dict[str, Any] = {"loss": mean, "lr": lr_at(stage.optim, here.step - 1, stage.steps)}
                     here.loss_sum, here.loss_count = 0.0, 0
                     if evaluate:
-                        row |= stage.measure()
+                        row |= stage.annealed(progress_at(here.step - 1, stage.steps)) | stage.measure()
                         improved = bool(stage.best) and row[stage.best] > here.best
                         here.best = max(here.best, row[stage.best]) if stage.best else here.best
                     record(stage, row)
@@ -209,7 +213,7 @@ def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: 
     torch.manual_seed(key(seed, "noise", stage.name, step))
     batch = stage.data(stream(seed, "data", stage.name, step), step)
     optimizer.zero_grad(set_to_none=True)
-    loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step)))
+    loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step), progress_at(step, stage.steps)))
     loss.backward()
     if stage.optim.grad_clip is not None:
         tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
@@ -232,6 +236,11 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
     if optim.schedule == "cosine":
         return optim.lr * 0.5 * (1 + math.cos(math.pi * (step - optim.warmup) / max(1, steps - optim.warmup)))
     return optim.lr
+
+
+def progress_at(step: int, steps: int) -> float:
+    """Return how far step number `step` (from 0) of `steps` is: 0 at the first, exactly 1 at the last."""
+    return step / (steps - 1) if steps > 1 else 1.0
 
 
 def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:

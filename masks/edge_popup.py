@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from core.errors import OptionError
-from masks.largest import check_keep, kept, largest
+from masks.largest import check_keep, kept, largest, largest_covering
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class EdgePopup(Method):
     Args:
         keep: fraction of the weights that is kept, in (0, 1].
         rank: abs ranks by |score|, as the authors' code does; signed by the score, as the paper's equation reads.
-        scope: layer keeps the fraction in every tensor, network in all of them together.
+        scope: layer keeps the fraction in every tensor, network in all of them together. Units of different sizes
+            count by their weights: as many of the best are kept as come nearest to the fraction.
         er_scale: none: `keep`; a number: keep of a tensor is er_scale * (out + in) / size, at most 1/2
             (Erdős-Rényi), and `keep` plays no part.
 
@@ -52,12 +53,16 @@ class EdgePopup(Method):
     def joint(self) -> bool:
         return self.scope == "network"
 
+    @property
+    def by_shape(self) -> bool:
+        return self.er_scale is not None
+
     def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
         return super().init(weight, None, rng)
 
-    def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
+    def sample(self, scores: Tensor, k: int, seed: int, covers: Tensor | None = None) -> Tensor:
         ranked = self._ranked(scores)
-        mask = self.hard(scores).to(scores.dtype)
+        mask = self.hard(scores, covers).to(scores.dtype)
         return (mask + (ranked - ranked.detach())).expand(k, *scores.shape)
 
     def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
@@ -65,7 +70,9 @@ class EdgePopup(Method):
 
         return straight(weight, self._ranked(scores), self.hard(scores).to(scores.dtype), k)
 
-    def hard(self, scores: Tensor) -> Tensor:
+    def hard(self, scores: Tensor, covers: Tensor | None = None) -> Tensor:
+        if covers is not None:
+            return largest_covering(self._ranked(scores), covers, self.keep)
         return largest(self._ranked(scores), self._count(scores))
 
     def penalty(self, scores: Tensor) -> Tensor:

@@ -40,3 +40,21 @@ def largest(values: Tensor, count: int) -> Tensor:
     if extra:
         mask[(flat == least).nonzero()[:extra, 0]] = False
     return mask.view(values.shape)
+
+
+def largest_covering(values: Tensor, covers: Tensor, keep: float) -> Tensor:
+    """Return which are the largest entries that together cover the fraction `keep` of the weights, [n] bool.
+
+    As many, at least 1, as come nearest to it; ties as of `largest`.
+
+    Args:
+        values: [n].
+        covers: [n] how many weights each stands for.
+        keep: in (0, 1].
+    """
+    order = values.detach().argsort(stable=True).flip(0)
+    covered = covers[order].cumsum(0)
+    count = int((covered - round(keep * int(covers.sum()))).abs().argmin()) + 1
+    mask = values.new_zeros(values.shape, dtype=bool)
+    mask[order[:count]] = True
+    return mask

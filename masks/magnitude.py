@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from masks.largest import check_keep, kept, largest
 from masks.method import Method
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Magnitude(Method):
     """Keep the `keep` fraction of each tensor with the largest |weight|; nothing is learned.
 
-    The scores are the weights' magnitudes; they get no gradient.
+    The scores are the weights' magnitudes, of a unit their mean; they get no gradient. Exactly
+    max(1, round(keep * size)) are kept; of equal ones those that come last.
 
     Args:
         keep: fraction of each tensor that is kept, in (0, 1].
@@ -25,6 +26,8 @@ class Magnitude(Method):
     Source: Han, Pool, Tran, Dally, "Learning both Weights and Connections for Efficient Neural Networks",
     NeurIPS 2015, section 3, per layer and in one shot.
     """
+
+    learns: ClassVar[bool] = False
 
     keep: float = 0.1
 

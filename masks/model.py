@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from core.rng import key, stream
 from masks.algebra import Masks
 from masks.batching import forward
 from masks.method import Method
+from masks.units import units_of
 
 
 class Rows(Protocol):
@@ -35,19 +37,25 @@ class MaskedModel:
         method: how scores become masks.
         names: the masked parameters (see `masks.select.maskable`).
         how: "auto", "layers", "vmap" or "loop": how K masks run at once (masks/batching.py).
+        unit: which weights share a score: "weight", none; "output", "input", "head", "tensor" (masks/units.py).
 
     Raises:
-        MaskError: a name is no parameter of the model.
+        MaskError: a name is no parameter of the model, or a masked parameter has no such units.
     """
 
-    def __init__(self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto"):
+    def __init__(
+        self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto", unit: str = "weight"
+    ):
         parameters = dict(model.named_parameters())
         for name in names:
             if name not in parameters:
                 raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
-        self.model, self.method, self.how = model, method, how
+        self.model, self.method, self.how, self.unit = model, method, how, unit
         self.weights: dict[str, nn.Parameter] = {name: parameters[name] for name in names}
         self.shapes = {name: weight.shape for name, weight in self.weights.items()}
+        self.units = {name: units_of(model, name, unit) for name in names}
+        if unit != "weight" and method.by_shape:
+            raise MaskError(f"mask.unit={unit}: {method} counts by the shapes of single weights; mask.unit=weight")
         self._scores: dict[str, dict[str, Tensor]] = {}
         self._masks: dict[str, Masks] = {}
 
@@ -91,10 +99,15 @@ class MaskedModel:
 
     def first_scores(self, subnet: str, start: float | None, seed: int) -> dict[str, Tensor]:
         """Return the scores that a subnet of that name begins with; see `learn`."""
-        return {
+        drawn = {
             name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name))
             for name, weight in self.weights.items()
         }
+        if self.unit == "weight":
+            return drawn
+        # any of a unit's own draws has their law, as its mean has not
+        of = {name: unit.pick if self.method.learns else unit.mean for name, unit in self.units.items()}
+        return {name: of[name](tensor).clone() for name, tensor in drawn.items()}
 
     def settle(self, subnet: str) -> Masks:
         """End the learning of a subnet: keep its deterministic masks, drop its scores, return the masks."""
@@ -139,16 +152,48 @@ class MaskedModel:
         })  # fmt: skip
 
     def hard(self, scores: Mapping[str, Tensor]) -> Masks:
-        """Return the deterministic masks of scores."""
-        if self.method.joint:
-            flat = self.method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]))
+        """Return the deterministic masks of scores, those of the method as it is at the end of the training."""
+        method = self.method.at(1.0)
+        if method.joint:
+            flat = method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]), self.covers)
             parts = flat.split([tensor.numel() for tensor in scores.values()])
-            return Masks({n: part.view(self.shapes[n]) for n, part in zip(scores, parts, strict=True)})
-        return Masks({name: self.method.hard(tensor) for name, tensor in scores.items()})
+            found = {n: part.view(scores[n].shape) for n, part in zip(scores, parts, strict=True)}
+        else:
+            found = {name: method.hard(tensor) for name, tensor in scores.items()}
+        if self.unit == "weight":
+            return Masks(found)
+        return Masks({name: self.units[name].spread(mask) for name, mask in found.items()}, self.units)
 
-    def penalty(self, subnet: str) -> Tensor:
-        """Return the method's penalty, summed over the masked parameters (a scalar)."""
-        return sum(self.method.penalty(tensor) for tensor in self.scores(subnet).values())
+    @property
+    def covers(self) -> Tensor | None:
+        """The number of weights that each score of all tensors, laid flat, stands for [n]; None: one."""
+        if self.unit == "weight":
+            return None
+        counts = torch.tensor([unit.covers for unit in self.units.values()])
+        sizes = torch.tensor([math.prod(unit.scores) for unit in self.units.values()])
+        return counts.repeat_interleave(sizes).to(next(iter(self.weights.values())).device)
+
+    def penalty(self, subnet: str, progress: float = 0.0) -> Tensor:
+        """Return the method's penalty over the masked parameters, a unit counted as often as it has weights (a scalar).
+
+        Args:
+            subnet: its name.
+            progress: of the training, as of `masks.rows.Sample`.
+        """
+        method, scores = self.method.at(progress), self.scores(subnet)
+        if method.reduction == "sum":
+            share = {name: unit.covers for name, unit in self.units.items()}
+        elif method.reduction == "mean":
+            total = sum(weight.numel() for weight in self.weights.values())
+            share = {name: unit.covers / total for name, unit in self.units.items()}
+        else:
+            share = {name: 1 / (tensor.numel() * len(scores)) for name, tensor in scores.items()}
+        parts = {name: method.penalty(tensor) for name, tensor in scores.items()}
+        return sum(part if share[name] == 1 else part * share[name] for name, part in parts.items())
+
+    def annealed(self, progress: float) -> dict[str, float]:
+        """Return what the method anneals, as it is at this progress of the training."""
+        return self.method.at(progress).annealed
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, buffers, scores and masks as plain tensors."""

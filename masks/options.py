@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, make_dataclass
 from functools import lru_cache
+from typing import Literal
 
 from core.option_groups import TrainOptions, require
 from core.options import leaves
@@ -19,6 +20,8 @@ METHODS = Registry(
         "edge-popup": "masks.edge_popup:EdgePopup",
         "signed-popup": "masks.signed:SignedPopup",
         "bernoulli": "masks.bernoulli:Bernoulli",
+        "continuous-sparsification": "masks.continuous_sparsification:ContinuousSparsification",
+        "hard-concrete": "masks.hard_concrete:HardConcrete",
     },
 )
 
@@ -28,8 +31,12 @@ class MaskKind:
     """What the masks are; a method adds its own options to these."""
 
     method: str = "gumbel"
-    """How scores become masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli. Decides which more
-    mask.* options there are."""
+    """How scores become masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli,
+    continuous-sparsification, hard-concrete. Decides which more mask.* options there are."""
+    unit: Literal["weight", "output", "input", "head", "tensor"] = "weight"
+    """What has a score, and is kept or dropped as one: each weight; all weights that lead to an output (neuron,
+    channel; of a bias each entry), or away from an input; an attention head; a whole tensor. Penalties, densities and
+    mask.keep count weights."""
     init: float | None = 2.0
     """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
     drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
@@ -88,6 +95,8 @@ def mask_options(method: str, base: type[MaskKind] = MaskOptions, default: str =
     """
     cls = METHODS[method]
     own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
+    if cls.start is not None:
+        own.append(("init", float | None, dataclasses.field(default=cls.start)))
     own.append(("method", str, dataclasses.field(default=default)))
     # `--help` reads the new fields' meaning from the method's docstring
     documented = {"__doc__": cls.__doc__, "revision": cls.revision}

@@ -4,13 +4,14 @@
     masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
     masked(x, Hard("add"))                        the deterministic mask
     masked(x, Given(~masks))                      any Masks
+    masked(x, Given(~masks, means(weights)))      the same, but what is not kept becomes the tensor's mean
     masked(x, Select(["t1", "t2"]))               chunk i through subnet i
     masked(x, Mix(["t1", "t2"], alphas))          superposition: W * sum_i alpha_i M_i
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 from core.errors import MaskError
+from core.registry import nearest
 from core.rng import key
 from masks.algebra import Masks
 
@@ -35,29 +37,38 @@ class Sample:
         subnet: its name.
         k: number of draws; the batch must be a multiple of it.
         seed: the draws are a function of it; use a new one at every step.
+        progress: how much of the training is done, in [0, 1]; what a method anneals goes by it.
     """
 
     subnet: str
     k: int
     seed: int
+    progress: float = 0.0
 
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
         """Return name -> W * R [K, *weight.shape]."""
-        method, weights, scores = masked.method, masked.weights, masked.scores(self.subnet)
+        method, weights, scores = masked.method.at(self.progress), masked.weights, masked.scores(self.subnet)
+        alone = masked.unit == "weight"  # else units are sampled, and then stretched over their weights
         small = [
-            n for n, weight in weights.items()
-            if method.joint or method.elementwise and weight.numel() <= TOGETHER
+            n for n, tensor in scores.items()
+            if method.joint or method.elementwise and tensor.numel() <= TOGETHER
         ]
         found = {
-            name: method.product(weight, scores[name], self.k, key(self.seed, name))
-            for name, weight in weights.items() if name not in small
+            name: method.product(weights[name], tensor, self.k, key(self.seed, name)) if alone
+            else method.sample(tensor, self.k, key(self.seed, name))
+            for name, tensor in scores.items() if name not in small
         }
         if small:
-            flat = [torch.cat([tensors[name].flatten() for name in small]) for tensors in (weights, scores)]
-            drawn = method.product(*flat, self.k, key(self.seed, "together"))
-            parts = drawn.split([weights[name].numel() for name in small], dim=1)
-            found |= {n: part.view(self.k, *weights[n].shape) for n, part in zip(small, parts, strict=True)}
-        return found
+            flat, seed = torch.cat([scores[name].flatten() for name in small]), key(self.seed, "together")
+            if alone:
+                drawn = method.product(torch.cat([weights[name].flatten() for name in small]), flat, self.k, seed)
+            else:
+                drawn = method.sample(flat, self.k, seed, *([masked.covers] if method.joint else []))
+            parts = drawn.split([scores[name].numel() for name in small], dim=1)
+            found |= {n: part.view(self.k, *scores[n].shape) for n, part in zip(small, parts, strict=True)}
+        if alone:
+            return found
+        return {name: masked.units[name].scale(weight, found[name]) for name, weight in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -74,15 +85,32 @@ class Hard:
 
 @dataclass(frozen=True)
 class Given:
-    """Any masks: an inverse, a union, random ones of the same size. They must fit the masked parameters."""
+    """Any masks: an inverse, a union, random ones of the same size. They must fit the masked parameters.
+
+    Args:
+        masks: which weights are kept.
+        fill: what the others become, by parameter name, of its shape or of any that broadcasts to it; None: zero.
+            See masks/fills.py.
+    """
 
     masks: Masks
+    fill: Mapping[str, Tensor] | None = None
     k = None
 
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
-        """Return name -> W * M [*weight.shape]."""
+        """Return name -> W * M, the fill where M is 0 [*weight.shape].
+
+        Raises:
+            MaskError: the masks are for other tensors, or the fill lacks one.
+        """
         self.masks.check_fits(masked.shapes)
-        return {name: weight * self.masks[name] for name, weight in masked.weights.items()}
+        kept = {name: weight * self.masks[name] for name, weight in masked.weights.items()}
+        if self.fill is None:
+            return kept
+        for name in kept:
+            if name not in self.fill:
+                raise MaskError(f"there is nothing to fill {name!r} with{nearest(name, self.fill)}")
+        return {name: torch.where(self.masks[name] != 0, weight, self.fill[name]) for name, weight in kept.items()}
 
 
 @dataclass(frozen=True)
@@ -92,10 +120,12 @@ class Select:
     Args:
         subnets: their names.
         seed: None: the deterministic masks; a number: one draw of each, for training them in one pass.
+        progress: of the draws; see `Sample`.
     """
 
     subnets: Sequence[str]
     seed: int | None = None
+    progress: float = 0.0
 
     @property
     def k(self) -> int:
@@ -107,7 +137,8 @@ class Select:
         if self.seed is None:
             each = [Hard(subnet).weights(masked) for subnet in self.subnets]
             return {name: torch.stack([one[name] for one in each]) for name in masked.weights}
-        each = [Sample(subnet, 1, key(self.seed, subnet)).weights(masked) for subnet in self.subnets]
+        draws = [Sample(subnet, 1, key(self.seed, subnet), self.progress) for subnet in self.subnets]
+        each = [draw.weights(masked) for draw in draws]
         return {name: torch.cat([one[name] for one in each]) for name in masked.weights}
 
 

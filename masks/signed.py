@@ -35,6 +35,10 @@ class SignedPopup(Method):
     def __post_init__(self) -> None:
         self._plain()
 
+    @property
+    def by_shape(self) -> bool:
+        return self.er_scale is not None
+
     def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
         return self._plain().init(weight, start, rng)
 

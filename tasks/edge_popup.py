@@ -44,7 +44,8 @@ class EdgePopupTask(ImageTask):
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.model = network_of(options, self.outline.shape, self.outline.classes, self.device)
-        self.masked = MaskedModel(self.model, method_of(options.mask), masked_names(self.model, options.mask))
+        names = masked_names(self.model, options.mask)
+        self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.epoch = 0
         self.given: Masks | None = None
         if options.evaluate is not None:
@@ -76,7 +77,8 @@ class EdgePopupTask(ImageTask):
             data=self.batch,
             steps=train.epochs * per_epoch,
             train=self.begin,
-            rows=lambda seed: Sample(SUBNET, 1, seed) if scores else None,
+            rows=lambda seed, progress: Sample(SUBNET, 1, seed, progress) if scores else None,
+            annealed=self.masked.annealed if scores else lambda progress: {},
             loss=self.loss,
             measure=self.measure,
             optim=TrainOptions(
@@ -106,7 +108,7 @@ class EdgePopupTask(ImageTask):
         loss = cross_entropy(self.masked(x, rows), y, label_smoothing=self.options.train.label_smoothing)
         if rows is None:
             return loss
-        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET)
+        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET, rows.progress)
 
     @property
     def masks(self) -> Masks | None:

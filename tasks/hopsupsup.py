@@ -43,7 +43,7 @@ class HopSupSup(Task):
         network = channel_net(image, options.layer_sizes, classes, stream(options.seed, "init"), options.init)
         self.model = freeze(network).to(self.device)
         names = [f"{name}.weight" for name, layer in self.model.named_modules() if isinstance(layer, BatchNorm1d)]
-        self.masked = MaskedModel(self.model, method_of(options.mask), names)
+        self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
 
     @cached_property
     def tasks(self) -> TaskSequence:
@@ -67,7 +67,8 @@ class HopSupSup(Task):
                 data=lambda rng, step, task=task: self.tasks.batch(task, step),
                 steps=self.tasks.epoch(task) * train.epochs,
                 train=partial(self.masked.learn, name_of(task), self.options.mask.init, self.options.seed),
-                rows=lambda seed, task=task: Sample(name_of(task), 1, seed),
+                rows=lambda seed, progress, task=task: Sample(name_of(task), 1, seed, progress),
+                annealed=self.masked.annealed,
                 loss=self.loss,
                 measure=partial(self.measure, task),
                 optim=TrainOptions(

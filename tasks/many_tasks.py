@@ -59,16 +59,22 @@ class ManyTasks(Task):
 
     # training
 
-    def loss(self, tasks: Sequence[int], batch: tuple[Tensor, Tensor], seed: int) -> Tensor:
-        """Return the sum of the tasks' mean cross entropies; chunk i of the batch is of task i."""
+    def loss(self, tasks: Sequence[int], batch: tuple[Tensor, Tensor], draw: tuple[int, float]) -> Tensor:
+        """Return the sum of the tasks' mean cross entropies; chunk i of the batch is of task i.
+
+        Args:
+            tasks: their numbers.
+            batch: images and labels.
+            draw: seed of the masks, and the progress of the training.
+        """
         x, y = batch
-        weights, statistics = self.learner.weights(tasks, seed), self.learner.normalisation(tasks)
+        weights, statistics = self.learner.weights(tasks, *draw), self.learner.normalisation(tasks)
         logits = forward(self.model, weights | statistics, len(tasks), x)
         self.learner.keep_normalisation(tasks, statistics)
         parts = zip(logits.chunk(len(tasks)), y.chunk(len(tasks)), strict=True)
         loss = sum(cross_entropy(part, target) for part, target in parts)
         if isinstance(self.learner, MaskLearner) and self.options.mask.penalty:
-            loss = loss + self.options.mask.penalty * len(tasks) / len(y) * self.learner.penalty(tasks)
+            loss = loss + self.options.mask.penalty * len(tasks) / len(y) * self.learner.penalty(tasks, draw[1])
         return loss
 
     # testing

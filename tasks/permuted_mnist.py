@@ -20,7 +20,7 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
-from masks.model import MaskedModel, Rows
+from masks.model import MaskedModel
 from masks.options import method_of
 from masks.rows import Sample
 from masks.select import maskable
@@ -64,7 +64,7 @@ class PermutedMNIST(Task):
         if masked != names:
             missing = ", ".join(name for name in names if name not in masked)
             raise OptionError(f"mask.include or mask.exclude leaves out {missing}; here all must be masked")
-        self.masked = MaskedModel(self.model, method_of(mask), names)
+        self.masked = MaskedModel(self.model, method_of(mask), names, unit=mask.unit)
         self.first = self.model.groups()[0] if options.transfer.reset_first_layer else []
         self.own: dict[str, dict[str, Tensor]] = {}
         self.hooks: list[Any] = []
@@ -101,7 +101,8 @@ class PermutedMNIST(Task):
                 data=partial(self.draw, order),
                 steps=mask.steps,
                 train=partial(self.begin, permutation),
-                rows=lambda seed, name=name: Sample(name, mask.samples, seed),
+                rows=lambda seed, progress, name=name: Sample(name, mask.samples, seed, progress),
+                annealed=self.masked.annealed,
                 loss=partial(self.loss, name),
                 measure=partial(self.measure, permutation),
                 optim=optim,
@@ -140,7 +141,7 @@ class PermutedMNIST(Task):
         if fresh:
             with torch.no_grad():
                 for n, tensor in scores.items():
-                    tensor[used[n]] = transfer.mask_used_init
+                    tensor[self.masked.units[n].pick(used[n])] = transfer.mask_used_init
         for hook in self.hooks:
             hook.remove()
         self.hooks = [
@@ -150,11 +151,11 @@ class PermutedMNIST(Task):
         weights = {f"weights/{n}": weight for n, weight in self.masked.weights.items()}
         return weights | {f"scores/{n}": tensor for n, tensor in scores.items()}
 
-    def loss(self, name: str, batch: Batch, rows: Rows) -> Tensor:
+    def loss(self, name: str, batch: Batch, rows: Sample) -> Tensor:
         """Return the mean cross entropy and the penalty."""
         x, y = batch
         scale = self.options.mask.penalty / len(y)
-        return cross_entropy(self.masked(x, rows), y) + scale * self.masked.penalty(name)
+        return cross_entropy(self.masked(x, rows), y) + scale * self.masked.penalty(name, rows.progress)
 
     @torch.no_grad()
     def score(self, permutation: int, part: str, masks: Masks | None = None) -> dict[str, float]:

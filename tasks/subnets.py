@@ -52,7 +52,7 @@ class SubnetTask(Task):
         names = maskable(
             dict(self.model.named_parameters()), options.mask.include, options.mask.exclude, options.mask.bias
         )
-        self.masked = MaskedModel(self.model, method_of(options.mask), names)
+        self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.restored = options.restore_pretrained is not None
         if self.restored:
             log.info("weights of %s", restore(self.model, options.restore_pretrained, options.seed))
@@ -137,8 +137,9 @@ class SubnetTask(Task):
             data=lambda rng, step: (self.draw(rng, size, subtask), subtask),
             steps=mask.steps,
             train=lambda: self.scores_to_train(subnet),
-            rows=lambda seed: Sample(subnet, mask.samples, seed),
-            loss=lambda batch, rows: self.loss(*batch, rows) + scale * self.masked.penalty(subnet),
+            rows=lambda seed, progress: Sample(subnet, mask.samples, seed, progress),
+            loss=lambda batch, rows: self.loss(*batch, rows) + scale * self.masked.penalty(subnet, rows.progress),
+            annealed=self.masked.annealed,
             measure=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},
             optim=mask.training(self.options.train.eval_every, self.options.train.grad_clip),
             finish=lambda: self.finish_mask(subnet),

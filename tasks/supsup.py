@@ -52,7 +52,8 @@ class SupSup(ManyTasks):
                 data=partial(self.batch, tasks),
                 steps=train.steps,
                 train=partial(self.learner.begin, tasks),
-                rows=lambda seed: seed,
+                rows=lambda seed, progress: (seed, progress),
+                annealed=self.learner.annealed,
                 loss=partial(self.loss, tasks),
                 measure=partial(self.measure, tasks),
                 optim=TrainOptions(

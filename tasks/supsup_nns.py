@@ -75,7 +75,8 @@ class NNs(ManyTasks):
                 data=partial(self.batch, stretch),
                 steps=0 if skipped else every,
                 train=partial(self.begin, stretch),
-                rows=lambda seed: seed,
+                rows=lambda seed, progress: (seed, progress),
+                annealed=self.learner.annealed,
                 loss=partial(self.loss, [self.chosen[stretch]]),
                 measure=partial(self.measure, stretch),
                 optim=TrainOptions(

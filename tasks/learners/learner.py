@@ -47,10 +47,14 @@ class Learner(ABC):
             found |= {f"{task}/{name}": tensor for name, tensor in self.own(task).items()}
         return found
 
-    def weights(self, tasks: Sequence[int], seed: int) -> dict[str, Tensor]:
+    def weights(self, tasks: Sequence[int], seed: int, progress: float) -> dict[str, Tensor]:
         """Return name -> [K, *shape] for a training step: the network of each of these tasks, ready for a gradient."""
         each = [self.learned(task) for task in tasks]
         return {name: torch.stack([one[name] for one in each]) for name in each[0]}
+
+    def annealed(self, progress: float) -> dict[str, float]:
+        """Return what changes with the progress of a task's training, for the log."""
+        return {}
 
     def normalisation(self, tasks: Sequence[int]) -> dict[str, Tensor]:
         """Return the running statistics [K, C] of these tasks; training moves them in place."""

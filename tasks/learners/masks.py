@@ -32,7 +32,8 @@ class MaskLearner(Learner):
 
     def __init__(self, model: nn.Module, options: Any, run: Run):
         super().__init__(model, options, run)
-        self.masked = MaskedModel(model, method_of(options.mask), masked_names(model, options.mask))
+        names = masked_names(model, options.mask)
+        self.masked = MaskedModel(model, method_of(options.mask), names, unit=options.mask.unit)
         self.bits = MaskBits(self.masked.shapes, device=self.device)
         self._sums: dict[str, Tensor] = {}  # of the last scores of all tasks, for transfer
         self._network = ""
@@ -46,12 +47,15 @@ class MaskLearner(Learner):
                     tensor.copy_(self._sums[name] / len(self.bits))
         return scores
 
-    def weights(self, tasks: Sequence[int], seed: int) -> dict[str, Tensor]:
-        return Select([str(task) for task in tasks], seed).weights(self.masked)
+    def weights(self, tasks: Sequence[int], seed: int, progress: float) -> dict[str, Tensor]:
+        return Select([str(task) for task in tasks], seed, progress).weights(self.masked)
 
-    def penalty(self, tasks: Sequence[int]) -> Tensor:
+    def annealed(self, progress: float) -> dict[str, float]:
+        return self.masked.annealed(progress)
+
+    def penalty(self, tasks: Sequence[int], progress: float) -> Tensor:
         """Return the sum of the method's penalties."""
-        return sum(self.masked.penalty(str(task)) for task in tasks)
+        return sum(self.masked.penalty(str(task), progress) for task in tasks)
 
     def masks(self, task: int) -> Masks:
         """Return the mask of a task."""
@@ -90,7 +94,8 @@ class MaskLearner(Learner):
         masks = self.bits.masks(task)
         with torch.no_grad():
             for name, scores in self.own(task).items():
-                scores.copy_(scores.abs().clamp_min(TINY) * (2 * masks[name].to(scores.dtype) - 1))
+                kept = self.masked.units[name].pick(masks[name]).to(scores.dtype)
+                scores.copy_(scores.abs().clamp_min(TINY) * (2 * kept - 1))
 
     def first_mask(self, task: int) -> Masks:
         """Return the mask that a task would begin with."""

@@ -58,7 +58,8 @@ def test_values(kind, given, expected):
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 makes the string swing"),
         ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits; did you"),
         ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
-         "magnitude, edge-popup, signed-popup, bernoulli; did you mean 'gumbel'?"),
+         "magnitude, edge-popup, signed-popup, bernoulli, "
+         "continuous-sparsification, hard-concrete; did you mean 'gumbel'?"),
         ({"task": "tuple", "mask.method": "edge-popup", "mask.keep": 0}, "mask.keep=0.0 is outside (0, 1]"),
         ({"task": "tuple", "mask.method": "magnitude", "mask.temperature": 1}, "unknown option 'mask.temperature'"),
     ],

@@ -119,3 +119,8 @@ def test_signed_masks(tmp_path):
     assert not torch.equal(random, signed["a"])
     with pytest.raises(MaskError, match="masks with signs do not fit into a bit"):
         MaskBits({"a": (7, 5)}).add(signed)
+
+
+def test_a_name_without_a_mask_is_not_in_them():
+    masks = Masks({"a": torch.ones(2, dtype=torch.bool)})
+    assert "a" in masks and "b" not in masks and masks.get("a") is masks["a"]

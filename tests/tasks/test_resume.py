@@ -133,10 +133,15 @@ PERMUTED = [
 ]
 
 
+ANNEALED = [*RANDOM, "--mask.method=continuous-sparsification", "--mask.unit=output", "--mask.penalty=0.01"]
+NOISY = [*RANDOM, "--mask.method=hard-concrete", "--mask.unit=input", "--mask.init=0.2"]
+
+
 OTHERS = {
     "cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
     "supsup_nns": (STREAM, 4, 10), "normalised": (NORMALISED, 5, 60), "hopsupsup": (RECOVERED, 4, 10),
     "deepmind_math": (LANGUAGE, 4, 30), "cifar10_class_removal": (CLASSES, 4, 20), "permuted_mnist": (PERMUTED, 5, 15),
+    "annealed": (ANNEALED, 4, 8), "relaxed": (NOISY, 4, 8),
 }  # fmt: skip
 
 

@@ -1,0 +1,103 @@
+"""Grafts: a subnet of one network, the donor, that goes on in another one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import MaskError
+from core.registry import nearest
+from masks.algebra import Masks
+from masks.batching import forward
+from masks.fills import others
+
+
+class Graft:
+    """A network whose weights are the donor's where a mask says so, and its own, new ones elsewhere.
+
+        W = M * donor + (1 - M) * new
+
+    The network runs on W, which is put together at every pass. So a frozen donor's part keeps its bits whatever the
+    optimiser does: gradients, momentum and weight decay reach the new weights alone. To train it:
+
+        Stage(train=graft.trained, loss=lambda batch, rows: loss(graft(batch.x), batch.y), ...)
+
+    Args:
+        model: the network to graft upon, freshly initialised: its weights are the new ones. It is changed.
+        donor: the state dict of a network of the same shapes.
+        masks: of some of the model's parameters; True is the donor's. No masks at all: new weights everywhere.
+        inherit: which of the parameters and buffers without a mask (embeddings, norms, biases, a head, running
+            statistics) are the donor's too, by dotted name; * and ? are wild. Those are trained. (): none.
+        frozen: the donor's masked part is never changed; False: it is only where the training begins.
+
+    Raises:
+        MaskError: a mask is for no parameter of the model, the donor's shape is another one, or a pattern matches
+            nothing.
+
+    Source: Zhang, Lepori, Pavlick, "Instilling Inductive Biases with Subnetworks", 2023, section 3.
+    """
+
+    def __init__(
+        self, model: nn.Module, donor: Mapping[str, Tensor], masks: Masks, inherit: Iterable[str] = ("*",),
+        frozen: bool = True,
+    ):  # fmt: skip
+        parameters = dict(model.named_parameters())
+        for name in masks:
+            if name not in parameters:
+                raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
+        masks.check_fits({name: parameters[name].shape for name in masks})
+        every = parameters | dict(model.named_buffers())
+        rest = {name: tensor for name, tensor in every.items() if name not in masks}
+        taken = set()
+        for pattern in inherit:
+            matched = {name for name in rest if fnmatchcase(name, pattern)}
+            if not matched and pattern != "*":
+                raise MaskError(
+                    f"inherit={pattern} matches nothing without a mask; there are: {', '.join(rest) or 'none'}"
+                    f"{nearest(pattern, rest)}"
+                )
+            taken |= matched
+        whole = others({name: tensor for name, tensor in rest.items() if name in taken}, donor)
+        part = others({name: parameters[name] for name in masks}, donor)
+        self.model, self.frozen = model, frozen
+        self._donor, self._kept = part, {name: (mask != 0).to(part[name].device) for name, mask in masks.items()}
+        with torch.no_grad():
+            for name, tensor in whole.items():
+                rest[name].copy_(tensor)
+            for name, weight in parameters.items():
+                if name in masks:
+                    weight.copy_(torch.where(self._kept[name], part[name], weight))
+
+    def __call__(self, *inputs: Any, **keywords: Any) -> Any:
+        """Run the network; inputs and outputs are its own."""
+        return forward(self.model, self.weights(), None, *inputs, **keywords)
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return W of the masked parameters by name; empty where nothing is frozen: the model's own are right."""
+        if not self.frozen:
+            return {}
+        own = dict(self.model.named_parameters())
+        return {name: torch.where(self._kept[name], donor, own[name]) for name, donor in self._donor.items()}
+
+    def trained(self) -> dict[str, Tensor]:
+        """Return what is trained, by name: every parameter of the model, of which a frozen part stays as it is."""
+        return dict(self.model.named_parameters())
+
+    def settle(self) -> nn.Module:
+        """Write W into the model and return it: from here on it is a network like any other."""
+        with torch.no_grad():
+            for name, weight in self.weights().items():
+                self.model.get_parameter(name).copy_(weight)
+        return self.model
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the network's tensors with W in the place of the weights."""
+        return {name: tensor.clone() for name, tensor in self.settle().state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Restore `state_dict`; the donor's part comes from the donor."""
+        self.model.load_state_dict(state)

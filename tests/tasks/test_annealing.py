@@ -1,0 +1,62 @@
+"""Every task that trains masks anneals them by the step alone, logs the value, and masks units where it is asked to."""
+
+import numpy as np
+import pytest
+
+import main
+from core import exit as code
+from core.store import Run
+from masks.algebra import Masks
+from tests.tasks.pages import documented
+from tests.tasks.test_resume import CLASSES, MANY, PERMUTED, RANDOM, RECOVERED, SMALL
+
+SUPSUP = ["--task=supsup", *MANY, "--outputs=20", "--tasks.count=3", "--tasks_at_once=2", "--train.eval_every=5"]
+ROWS = {
+    "tuple_ff": (SMALL, "modules.md"), "edge_popup": (RANDOM, "edge_popup.md"), "supsup": (SUPSUP, "supsup.md"),
+    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"), "permuted_mnist": (PERMUTED, "scan_math_images.md"),
+    "cifar10_class_removal": (CLASSES, "scan_math_images.md"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=ROWS)
+def finished(request, tmp_path_factory):
+    line, page = ROWS[request.param]
+    annealed = ["--mask.method=continuous-sparsification", "--mask.final_temperature=50", "--mask.unit=output"]
+    folder = tmp_path_factory.mktemp("runs")
+    assert main.main([*line, *annealed, f"--run.dir={folder}"]) == code.DONE
+    (run,) = Run.query(folder)
+    return run, page
+
+
+def test_the_temperature_is_logged_with_every_evaluation_and_ends_exactly(finished):
+    run, page = finished
+    stages, before = [[]], 0  # of each, the steps it had at its evaluations, and the temperatures
+    for row in run.history():
+        key = f"{row['stage']}/temperature"
+        assert all(documented(name, page) for name in row)
+        evaluated = len(row) > 4  # step, stage, loss, learning rate
+        assert (key in row) == (evaluated and row["stage"] != "train"), row
+        if row["stage"] == "train":
+            before = row["step"]
+        elif evaluated:
+            stages[-1].append((row["step"] - before, row[key]))
+            if row[key] == 50.0:
+                stages.append([])
+                before = row["step"]
+    assert stages.pop() == [] and stages, "every stage ends at the last temperature exactly"
+    assert any(len(stage) > 1 for stage in stages)
+    for stage in stages:
+        steps = stage[-1][0]
+        for step, temperature in stage:
+            assert temperature == pytest.approx(50 ** (max(0, step - 1) / (steps - 1)), rel=1e-12)
+
+
+def test_masks_are_of_units(finished):
+    run, _ = finished
+    files = sorted(run.path("masks").glob("*.npz"))
+    assert files
+    for file in files:
+        masks = Masks.load(file)
+        assert masks.units.keys() == masks.keys() and all(unit.kind == "output" for unit in masks.units.values())
+    scores = [n for path in run.path("tensors").glob("scores*.npz") for n in np.load(path).values()]
+    assert all(tensor.size <= 128 for tensor in scores)
