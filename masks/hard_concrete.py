@@ -36,6 +36,7 @@ class HardConcrete(Method):
 
     elementwise: ClassVar[bool] = True
     relaxed: ClassVar[bool] = True
+    random: ClassVar[bool] = True
 
     beta: float = 2 / 3
     gamma: float = -0.1
