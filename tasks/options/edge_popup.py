@@ -84,7 +84,9 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
         method = self.mask.method
         drawn = [name for name in METHODS if METHODS[name].random and not METHODS[name].relaxed]
         if self.mask.evaluate == "sample" and method not in drawn:
-            raise OptionError(f"mask.evaluate=sample: mask.method={method} draws no masks; those that do: {', '.join(drawn)}")
+            raise OptionError(
+                f"mask.evaluate=sample: mask.method={method} draws no masks; those that do: {', '.join(drawn)}"
+            )
         if self.evaluate is None:
             if self.evaluate_on != "test" or self.controls:
                 name = "controls" if self.controls else "evaluate_on"
