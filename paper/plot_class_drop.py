@@ -8,8 +8,9 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, GREY, bars, legend_below
+from paper.figure import COLOURS, GREY, legend_below
 from paper.language_images import HEADING, class_names, removed_classes
+from paper.marks import bars
 from paper.measure import Measure, Row, with_numbers
 from paper.networks import networks
 
@@ -43,14 +44,16 @@ def table(runs: Sequence[Run]) -> list[Row]:
     for name, part in networks(runs):
         names = class_names(part)
         for removed in removed_classes(part):
-            found = [drops for run in part if (drops := _drops(run, removed, len(names)))]
+            found = [(run, *drops) for run in part if (drops := _drops(run, removed, len(names)))]
             rows.append({
                 "network": name, "class": names[removed], "number": removed,
-                "accuracy, control mask": Measure.of((right for right, _, _ in found), "%"),
-                "loss of the class": Measure.of((target for _, target, _ in found), "%"),
-                "largest other loss": Measure.of((other for _, _, other in found), "%"),
-                RELATIVE: Measure.of((target / right for right, target, _ in found if right), "%"),
-                RATIO: Measure.of((other / target for right, target, other in found if right and target > 0), "%"),
+                "accuracy, control mask": Measure.of(((run, right) for run, right, _, _ in found), "%"),
+                "loss of the class": Measure.of(((run, target) for run, _, target, _ in found), "%"),
+                "largest other loss": Measure.of(((run, other) for run, _, _, other in found), "%"),
+                RELATIVE: Measure.of(((run, lost / right) for run, right, lost, _ in found if right), "%"),
+                RATIO: Measure.of(
+                    ((run, other / lost) for run, right, lost, other in found if right and lost > 0), "%"
+                ),
             })
     return with_numbers(rows)
 
