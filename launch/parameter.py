@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.rng import key
 from launch.document import Document, Located
@@ -58,6 +59,27 @@ class Parameter:
         if self.values:
             return self.values[int(rng.choice(len(self.values), p=self.probabilities or None))]
         return Located(self._number(rng), self.line)
+
+    def allows(self, value: Any, read: Callable[[Any], Any]) -> bool:
+        """Return whether a random search, here or on the W&B server, can draw a value.
+
+        Args:
+            value: of the option, in its type.
+            read: turns a value as the file lists it into the option's type.
+        """
+        if self.values:
+            return any(read(item.value) == value for item in self.values)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            return False
+        if self.distribution == "normal":
+            return True
+        low, high, q = (self.numbers.get(word, default) for word, default in (("min", 0.0), ("max", 1.0), ("q", 0.0)))
+        if q and abs(value / q - round(value / q)) > 1e-6:
+            return False
+        if self.distribution == "int_uniform" and value != int(value):
+            return False
+        slack = q / 2 + 1e-9 * max(abs(low), abs(high))  # rounding to a multiple of q may leave the range
+        return low - slack <= value <= high + slack
 
     def grid(self, document: Document) -> tuple[Located, ...]:
         """Return the values this parameter takes in a grid, in order.

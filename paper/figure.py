@@ -1,4 +1,4 @@
-"""What every figure shares: the look, bars with error bars and single seeds, and files written in one go.
+"""What every figure shares: the look, the head that says where its numbers come from, and files written in one go.
 
 A figure is a module `paper/plot_<name>.py` with the attributes of `Plot`; `python -m paper.run_all` finds it.
 Pictures are drawn through matplotlib's object interface, so no display and no LaTeX is needed.
@@ -23,7 +23,7 @@ from matplotlib.text import Annotation
 
 from core.files import write_atomic
 from core.store import Run
-from paper.measure import PERCENT, Measure, Row
+from paper.measure import PERCENT, Measure, Row, seeds_note
 from paper.results import Group
 
 # Okabe and Ito's colours, told apart with any kind of colour vision
@@ -89,72 +89,6 @@ def figure(width: float, height: float, columns: int = 1, **options: Any) -> tup
     return fig, fig.subplots(1, columns, **options)
 
 
-def bars(
-    axes: Axes, positions: Sequence[float], rows: Sequence[Row], columns: Mapping[str, str],
-    colours: Sequence[str], chance: str = "",
-) -> None:
-    """Draw a group of bars for each row: means, with sample standard deviations and single runs as dots.
-
-    Args:
-        axes: where.
-        positions: centre of each row's group.
-        rows: the table.
-        columns: the measured columns to draw, side by side, and what the legend calls them.
-        colours: one for each column.
-        chance: dashes stand at the mean of the column "<column>, <chance>", where there is one.
-    """
-    width = 0.76 / len(columns)
-    for i, (column, label) in enumerate(columns.items()):
-        centres = [x + (i - (len(columns) - 1) / 2) * width for x in positions]
-        factors = [100 if row[column].unit == PERCENT else 1 for row in rows]
-        means = [k * row[column].mean for k, row in zip(factors, rows, strict=True)]
-        axes.bar(centres, means, width * 0.92, color=colours[i], label=label, zorder=2)
-        for x, k, row in zip(centres, factors, rows, strict=True):
-            _spread(axes, x, width, k, row[column])
-            expected = row.get(f"{column}, {chance}")
-            if chance and expected is not None and expected.n:
-                axes.hlines(k * expected.mean, x - width / 2, x + width / 2, zorder=6, **DASHES)
-
-
-def line(
-    axes: Axes, places: Sequence[float], measures: Sequence[Measure], label: str = "", dots: bool = True, **style: Any
-) -> None:
-    """Draw a line through means, with sample standard deviations and, unless there are too many, single runs as dots.
-
-    Args:
-        axes: where.
-        places: x of each measure; those of nothing are left out.
-        measures: y; in per cent where that is their unit.
-        label: for the legend.
-        dots: single runs.
-        **style: of the line, such as color.
-    """
-    found = [(x, m, 100 if m.unit == PERCENT else 1) for x, m in zip(places, measures, strict=True) if m.n]
-    if not found:
-        return
-    x, means, deviations = zip(*((x, k * m.mean, k * m.sd) for x, m, k in found), strict=True)
-    if dots:
-        axes.errorbar(x, means, deviations, label=label, marker="o", markersize=4, capsize=2.5, linewidth=1.4, **style)
-        pairs = [(x, k * value) for x, m, k in found for value in m.values]
-        axes.scatter(*zip(*pairs, strict=True), s=9, facecolor="white", edgecolor=style.get("color", DARK), zorder=5,
-                     linewidth=0.6)  # fmt: skip
-        return
-    (drawn,) = axes.plot(x, means, label=label, linewidth=1.4, **style)
-    low, high = zip(*((m - d, m + d) for m, d in zip(means, deviations, strict=True)), strict=True)
-    axes.fill_between(x, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
-
-
-def _spread(axes: Axes, x: float, width: float, factor: float, measure: Measure) -> None:
-    n = measure.n
-    if n > 1:
-        mean, sd = factor * measure.mean, factor * measure.sd
-        axes.errorbar(x, mean, sd, color=DARK, linewidth=1, capsize=2.5, zorder=4)
-    places = [x + width * 0.5 * (i / (n - 1) - 0.5) for i in range(n)] if n > 1 else [x] * n
-    values = [factor * value for value in measure.values]
-    style = {"s": 9, "facecolor": "white", "edgecolor": DARK, "linewidth": 0.6}
-    axes.scatter(places, values, zorder=5, clip_on=False, **style)
-
-
 def legend(axes: Axes, chance: str = "") -> None:
     """Put the legend above the axes, with an entry for the dashes of chance at its end."""
     handles, labels = _entries(axes, chance)
@@ -199,7 +133,8 @@ def render(plot: Plot, rows: list[Row], group: Group) -> dict[str, bytes]:
     with matplotlib.rc_context(STYLE):
         fig = plot.draw(rows)
         count = f"{len(group.runs)} runs" if len(group.runs) == group.expected else group.count
-        _head(fig, plot.TITLE, fill(f"{group.label} ({count})", int(14 * fig.get_figwidth())))
+        source = "; ".join(filter(None, [f"{group.label} ({count})", seeds_note(rows)]))
+        _head(fig, plot.TITLE, fill(source, int(14 * fig.get_figwidth())))
         files = {}
         for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
             buffer = io.BytesIO()
@@ -238,7 +173,7 @@ def as_csv(rows: Sequence[Row]) -> str:
         cells: dict[str, Any] = {}
         for column, cell in row.items():
             if isinstance(cell, Measure):
-                mean, sd = (cell.mean, cell.sd) if cell.n else ("", "")
+                mean, sd = ("" if math.isnan(number) else number for number in (cell.mean, cell.sd))
                 cells |= {f"{column} (mean)": mean, f"{column} (sd)": sd, f"{column} (n)": cell.n}
             else:
                 cells[column] = cell
@@ -253,5 +188,5 @@ def _plain(cell: Any) -> Any:
     if not isinstance(cell, Measure):
         return cell
     mean, sd = (None if math.isnan(v) else v for v in (cell.mean, cell.sd))
-    numbers = {"mean": mean, "sd": sd, "n": cell.n, "values": list(cell.values)}
+    numbers = {"mean": mean, "sd": sd, "n": cell.n, "values": list(cell.values), "seeds": list(cell.seeds)}
     return numbers | {"unit": cell.unit, "text": cell.text()}

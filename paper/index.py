@@ -68,8 +68,9 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>Figures and tables</h1>\n"
         '<p class="soft">Drawn from the finished runs of each sweep. Numbers are mean ± sample standard '
-        "deviation, in parentheses the number of seeds. What a paper reports stands here in words where its "
-        "numbers are not known to us.</p>\n"
+        "deviation, in parentheses the number of seeds (n); a single seed has no deviation. A line runs only through "
+        "places that have a value of every seed of the line; a hollow point is the mean of fewer. What "
+        "a paper reports stands here in words where its numbers are not known to us.</p>\n"
         f"<nav><ul>{''.join(contents)}</ul></nav>\n" + "\n".join(sections) + "\n</body>\n</html>\n"
     )
     write_atomic(out / "index.html", page.encode())
@@ -94,10 +95,18 @@ def _section(plot: Plot, records: Sequence[tuple[Path, dict[str, Any]]], out: Pa
             f"<h4>{title} <span class=\"soft\">{escape(record['count'] + missing)}</span></h4>",
             f'<a href="{link}.png"><img src="{link}.png" alt="{alt}"></a>',
             _table(record["rows"]),
+            *(f'<p class="paper"><b>{escape(note)}</b></p>' for note in _notes(record)),
             f'<p class="soft">Files: {files}. Made by:</p>',
             f"<pre>{escape(chr(10).join(record['commands']))}</pre>",
         ]
     return "\n".join([*parts, "</section>"])
+
+
+def _notes(record: dict[str, Any]) -> list[str]:
+    """Return what one should know before comparing a picture with others."""
+    trial = ", ".join(f"{name} {value}" for name, value in record.get("trial", {}).items())
+    notes = [f"A trial: these runs are not those that the sweep file asks for, but have {trial}."] if trial else []
+    return [*notes, *(f"{note[:1].upper()}{note[1:]}." for note in record.get("notes", []))]
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -9,9 +9,10 @@ from itertools import cycle
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure, line
+from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure
+from paper.marks import line
 from paper.measure import Row, measured, with_numbers
-from paper.results import short
+from paper.names import short
 
 HEADING = "Supermasks in superposition"
 TOLD = {"batch_ensemble": "BatchE, task told", "rotation": "PSP, task told"}

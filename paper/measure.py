@@ -1,11 +1,12 @@
-"""A number that was measured once for each seed: its mean, its spread, and how it is written."""
+"""A number that was measured once for each seed: its mean, its spread, its seeds, and how it is written."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.store import Run
@@ -20,15 +21,24 @@ class Measure:
     Attributes:
         values: the runs' values; fractions when the unit is "%".
         unit: "%" to be shown in per cent, or "" for a plain number.
+        seeds: of the runs that the values come from.
+        usual: the largest n of the table, stated above the picture; a smaller n is said where it stands.
     """
 
     values: tuple[float, ...]
     unit: str = ""
+    seeds: tuple[int, ...] = ()
+    usual: int = 0
 
     @classmethod
-    def of(cls, values: Iterable[float | None], unit: str = "") -> Measure:
-        """Return the measure of these values; what is no finite number (not measured) is left out."""
-        return cls(tuple(float(v) for v in values if isinstance(v, (int, float)) and math.isfinite(v)), unit)
+    def of(cls, pairs: Iterable[tuple[Run, float | None]], unit: str = "") -> Measure:
+        """Return the measure of (run, value) pairs.
+
+        What is no finite number (not measured) is left out. A run that two sweeps have in common counts once.
+        """
+        once = {run.signature: (run.options.get("seed", 0), value) for run, value in pairs}.values()
+        found = [(seed, float(v)) for seed, v in once if isinstance(v, (int, float)) and math.isfinite(v)]
+        return cls(tuple(value for _, value in found), unit, tuple(seed for seed, _ in found))
 
     @property
     def n(self) -> int:
@@ -42,10 +52,13 @@ class Measure:
 
     @property
     def sd(self) -> float:
-        """Sample standard deviation (n - 1); 0 of a single value, NaN of nothing."""
-        if not self.values:
-            return math.nan
-        return statistics.stdev(self.values) if self.n > 1 else 0.0
+        """Sample standard deviation (n - 1); NaN of less than two values, which have none."""
+        return statistics.stdev(self.values) if self.n > 1 else math.nan
+
+    @property
+    def factor(self) -> int:
+        """What a value is multiplied by to be shown in its unit."""
+        return 100 if self.unit == PERCENT else 1
 
     def text(self) -> str:
         """Return "98.7 ± 0.4 %"; no spread of a single value, a dash of nothing."""
@@ -64,9 +77,34 @@ Row = dict[str, Any]  # column -> text, number or Measure
 
 def measured(runs: Sequence[Run], key: str, unit: str = PERCENT) -> Measure:
     """Return the measure of one key of the runs' summaries."""
-    return Measure.of((run.summary.get(key) for run in runs), unit)
+    return Measure.of(((run, run.summary.get(key)) for run in runs), unit)
 
 
 def with_numbers(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows in which at least one run has measured something."""
-    return [row for row in rows if any(cell.n for cell in row.values() if isinstance(cell, Measure))]
+    """Return the rows in which at least one run has measured something, their measures told the largest n of all."""
+    found = [row for row in rows if any(cell.n for cell in row.values() if isinstance(cell, Measure))]
+    usual = max((cell.n for cell in _cells(found)), default=0)
+    return [{k: replace(v, usual=usual) if isinstance(v, Measure) else v for k, v in row.items()} for row in found]
+
+
+def said(measures: Iterable[Measure], before: str = "") -> str:
+    """Return `before` and "n = 2" or "n = 1, 2", the seeds that these have; "" where that is the table's usual n."""
+    counts = {measure.n: measure.n == measure.usual for measure in measures if measure.n}
+    return "" if all(counts.values()) else f"{before}n = {', '.join(map(str, sorted(counts)))}"
+
+
+def seeds_note(rows: Sequence[Row]) -> str:
+    """Return what the head of a picture says about n."""
+    counts = Counter(cell.n for cell in _cells(rows) if cell.n)
+    if not counts:
+        return ""
+    usual, numbers = max(counts), sum(counts.values())
+    if len(counts) == 1:
+        return f"n = {usual}" + (", no spread" if usual == 1 else "")
+    others = ", ".join(f"n = {n} in {counts[n]}" for n in sorted(counts) if n != usual)
+    note = f"n = {usual} unless another n stands there: {others} of the table's {numbers} numbers"
+    return note + ("; n = 1 has no spread" if 1 in counts else "")
+
+
+def _cells(rows: Iterable[Row]) -> list[Measure]:
+    return [cell for row in rows for cell in row.values() if isinstance(cell, Measure)]

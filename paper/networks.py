@@ -7,7 +7,8 @@ from typing import Any
 
 from core.store import Run
 from launch.points import as_text
-from paper.results import series, short
+from paper.names import short
+from paper.results import series
 
 IMAGES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "mnist": "MNIST"}
 

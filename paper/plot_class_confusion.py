@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from core.store import Run
 from paper.figure import DARK
 from paper.language_images import HEADING, class_names, removed_classes
-from paper.measure import Measure, Row, with_numbers
+from paper.measure import Measure, Row, said, with_numbers
 from paper.results import array
 
 NAME = "class_confusion"
@@ -37,9 +37,12 @@ def table(runs: Sequence[Run]) -> list[Row]:
     """Return for each removed class and each class how much more often each answer is given."""
     names, rows = class_names(runs), []
     for removed in removed_classes(runs):
-        found = [change for run in runs if (change := _change(run, removed, len(names))) is not None]
+        found = [(run, change) for run in runs if (change := _change(run, removed, len(names))) is not None]
         for i, name in enumerate(names):
-            cells = {f"answer {names[j]}": Measure.of((c[i, j] for c in found), "%") for j in range(len(names))}
+            cells = {
+                f"answer {answer}": Measure.of(((run, change[i, j]) for run, change in found), "%")
+                for j, answer in enumerate(names)
+            }
             rows.append({"removed": names[removed], "class": name} | cells)
     return with_numbers(rows)
 
@@ -64,10 +67,11 @@ def draw(rows: list[Row]) -> Figure:
             axes.remove()
             continue
         image = axes.imshow(maps[removed[i]], cmap="RdBu_r", vmin=-most, vmax=most)
-        row = names.index(removed[i])
+        framed = names.index(removed[i])
         frame = {"fill": False, "edgecolor": DARK, "linewidth": 0.8, "clip_on": False}
-        axes.add_patch(Rectangle((-0.5, row - 0.5), len(names), 1, **frame))
-        axes.set_title(f"without {removed[i]}", fontsize=8.5)
+        axes.add_patch(Rectangle((-0.5, framed - 0.5), len(names), 1, **frame))
+        cells = (row[f"answer {b}"] for row in rows if row["removed"] == removed[i] for b in names)
+        axes.set_title(f"without {removed[i]}{said(cells, chr(10))}", fontsize=8.5)
         below = i + columns >= len(removed)
         shown = range(len(names)) if len(names) <= NAMED else ()
         axes.set_xticks(shown, names if below and shown else [""] * len(shown), rotation=90, fontsize=6.5)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, GREY, bars, legend_below
+from paper.figure import COLOURS, GREY, legend_below
 from paper.language_images import HEADING, class_names, removed_classes
+from paper.marks import bars
 from paper.measure import Measure, Row, with_numbers
 from paper.networks import networks
 
@@ -45,16 +46,19 @@ def table(runs: Sequence[Run]) -> list[Row]:
     for name, part in networks(runs):
         names = class_names(part)
         for removed in removed_classes(part):
-            found = [drops for run in part if (drops := _drops(run, removed, len(names)))]
+            found = [(run, drops) for run in part if (drops := _drops(run, removed, len(names)))]
             rows.append({
                 "network": name, "class": names[removed], "number": removed,
-                "accuracy, control mask": Measure.of((drops.right for drops in found), "%"),
-                "loss of the class": Measure.of((drops.target for drops in found), "%"),
-                "largest other loss": Measure.of((drops.other for drops in found), "%"),
-                RELATIVE: Measure.of((drops.relative for drops in found if drops.right), "%"),
-                OTHER: Measure.of((drops.relative_other for drops in found), "%"),
+                "accuracy, control mask": Measure.of(((run, drops.right) for run, drops in found), "%"),
+                "loss of the class": Measure.of(((run, drops.target) for run, drops in found), "%"),
+                "largest other loss": Measure.of(((run, drops.other) for run, drops in found), "%"),
+                RELATIVE: Measure.of(((run, drops.relative) for run, drops in found if drops.right), "%"),
+                OTHER: Measure.of(((run, drops.relative_other) for run, drops in found), "%"),
                 RATIO: Measure.of(
-                    (drops.relative_other / drops.relative for drops in found if drops.right and drops.target > 0), "%"
+                    (
+                        (run, drops.relative_other / drops.relative)
+                        for run, drops in found if drops.right and drops.target > 0
+                    ), "%",
                 ),
             })
     return with_numbers(rows)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.arithmetic import HEADING, WORDS, subtasks
 from paper.figure import DARK
-from paper.measure import Measure, Row, with_numbers
+from paper.measure import Measure, Row, said, with_numbers
 from paper.results import array
 
 NAME = "confusion"
@@ -41,10 +41,10 @@ def table(runs: Sequence[Run]) -> list[Row]:
     """Return for each subnet and operation asked for how often each operation is carried out."""
     rows = []
     for subnet, name in PANELS if subtasks(runs) == OPERATIONS else ():
-        shares = [share for run in runs if (share := _shares(run, name)) is not None]
+        shares = [(run, share) for run in runs if (share := _shares(run, name)) is not None]
         for j, asked in enumerate(OPERATIONS):
             cells = {
-                f"answer is {answer}": Measure.of((share[i, j] for share in shares), "%")
+                f"answer is {answer}": Measure.of(((run, share[i, j]) for run, share in shares), "%")
                 for i, answer in enumerate(ANSWERS)
             }
             rows.append({"subnet": subnet, "asked for": WORDS[asked]} | cells)
@@ -64,7 +64,8 @@ def draw(rows: list[Row]) -> Figure:
         axes.imshow(means, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         for i, row in enumerate(part):
             for j, answer in enumerate(ANSWERS):
-                text = row[f"answer is {answer}"].text().replace(" %", "").replace(" ± ", "\n± ")
+                measure = row[f"answer is {answer}"]
+                text = measure.text().replace(" %", "").replace(" ± ", "\n± ") + said([measure], "\n")
                 colour = "white" if means[i, j] > 60 else DARK
                 axes.text(j, i, text, ha="center", va="center", color=colour)
         axes.set_title(subnet)

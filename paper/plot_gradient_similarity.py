@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, figure, line
+from paper.figure import COLOURS, figure
 from paper.language_images import HEADING, class_names
+from paper.marks import line
 from paper.measure import Row, measured, with_numbers
 
 NAME = "gradient_similarity"
@@ -47,10 +48,11 @@ def draw(rows: list[Row]) -> Figure:
     """Draw a line for each mask."""
     fig, axes = figure(5.8, 3.7)
     masks = list(dict.fromkeys(row["mask of"] for row in rows))
+    spread = "dots" if len(masks) < 4 else "band"
     for i, name in enumerate(masks):
         mine = [row for row in rows if row["mask of"] == name]
         places = [row["masked layers"] for row in mine]
-        line(axes, places, [row["cosine"] for row in mine], name, len(masks) < 4, color=COLOURS[i % len(COLOURS)])
+        line(axes, places, [row["cosine"] for row in mine], name, spread, color=COLOURS[i % len(COLOURS)])
     axes.axhline(0, color="#E6E6E6", linewidth=0.8)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.04)

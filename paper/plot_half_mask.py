@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import HEADING
-from paper.figure import GREEN, GREY, PURPLE, bars, figure, legend
+from paper.figure import GREEN, GREY, PURPLE, figure, legend
+from paper.marks import bars
 from paper.measure import Measure, Row, measured, with_numbers
 from paper.networks import networks
 
@@ -61,8 +62,8 @@ def draw(rows: list[Row]) -> Figure:
 
 def _loss(runs: Sequence[Run], half: str) -> Measure:
     whole, rest = f"final/network/{_test(runs)}", f"half/{half}/{_test(runs)}"
-    pairs = [(run.summary.get(whole), run.summary.get(rest)) for run in runs]
-    return Measure.of((whole - rest for whole, rest in pairs if None not in (whole, rest)), "%")
+    pairs = [(run, run.summary.get(whole), run.summary.get(rest)) for run in runs]
+    return Measure.of(((run, a - b) for run, a, b in pairs if None not in (a, b)), "%")
 
 
 def _test(runs: Sequence[Run]) -> str:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import CHANCE
-from paper.figure import BLUE, GREY, ORANGE, bars, figure, legend_below, per_cent
+from paper.figure import BLUE, GREY, ORANGE, figure, legend_below, per_cent
 from paper.language_images import HEADING, accuracies, with_masks
+from paper.marks import bars
 from paper.measure import Row, with_numbers
 from paper.networks import module, networks
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import CHANCE, HEADING, WORDS, subtasks, weights
-from paper.figure import BLUE, SKY, bars, figure, layer_ticks, legend, per_cent
+from paper.figure import BLUE, SKY, figure, layer_ticks, legend, per_cent
+from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 
 NAME = "iou"

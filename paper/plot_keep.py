@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREEN, GREY, PURPLE, figure, line
-from paper.measure import PERCENT, Measure, Row, measured, with_numbers
+from paper.figure import GREEN, GREY, PURPLE, figure
+from paper.marks import level, line
+from paper.measure import Row, measured, with_numbers
 from paper.random_nets import COLOURS, DASHES, HEADING, RANDOM, drawn, trained
 from paper.random_nets import network as name_of
 
@@ -18,9 +19,9 @@ TITLE = "Subnetworks of random networks"
 CAPTION = (
     "Accuracy on the test set of the subnetwork that edge-popup finds in a network whose weights are random and never "
     "trained, against the fraction of the weights that is kept, for each way to draw the weights; scaled: times "
-    "sqrt(1 / keep). Grey: random masks of the same size on the same weights (all ways to draw them). Dashes: the "
-    "same network without a mask, its weights trained, where that was run. Points: mean at the end of training; error "
-    "bars: sample standard deviation over seeds; small dots: single seeds."
+    "sqrt(1 / keep). Grey: random masks of the same size on the same weights (a line for each way to draw them). "
+    "Dashes: the same network without a mask, its weights trained, where that was run. Points: mean at the end of "
+    "training; error bars: sample standard deviation over seeds; small dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -80,12 +81,9 @@ def draw(rows: list[Row]) -> Figure:
             part = [row for row in here if row["weights"] == way]
             colour = COLOURS.get(way) or next(others, GREEN)
             line(axes, [row["keep"] for row in part], [row["accuracy"] for row in part], way, color=colour)
-        keeps = sorted({row["keep"] for row in here})
-        random = [Measure.of((v for r in here if r["keep"] == k for v in r[RANDOM].values), PERCENT) for k in keeps]
-        line(axes, keeps, random, RANDOM, color=GREY)
+            line(axes, [row["keep"] for row in part], [row[RANDOM] for row in part], RANDOM, color=GREY)
         for words, dashes in DASHES.items():
-            if here[0][words].n:
-                axes.axhline(100 * here[0][words].mean, color=GREY, linestyle=dashes, label=words)
+            level(axes, here[0][words], words, color=GREY, linestyle=dashes)
         axes.set_title(network, loc="left")
         axes.set_xlabel("fraction of the weights kept")
         axes.set_xlim(0, 1.03)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.arithmetic import HEADING
 from paper.figure import COLOURS, figure
-from paper.measure import Measure, Row, with_numbers
+from paper.measure import Measure, Row, said, with_numbers
 from paper.networks import networks
 from paper.results import array
 
@@ -38,11 +38,11 @@ def table(runs: Sequence[Run]) -> list[Row]:
     """Return the share of the weights in each bin, for every network."""
     rows = []
     for name, part in networks(runs):
-        shares = [share for run in part if (share := _shares(run)) is not None]
+        shares = [(run, share) for run in part if (share := _shares(run)) is not None]
         rows += [
             {
                 "network": name, "from": round(i / BINS, 6), "to": round((i + 1) / BINS, 6),
-                SHARE: Measure.of((share[i] for share in shares), "%"),
+                SHARE: Measure.of(((run, share[i]) for run, share in shares), "%"),
             }
             for i in range(BINS)
         ]
@@ -56,10 +56,11 @@ def draw(rows: list[Row]) -> Figure:
         part = [row for row in rows if row["network"] == name]
         edges = [row["from"] for row in part] + [1.0]
         means = np.array([100 * row[SHARE].mean for row in part])
-        sds = np.array([100 * row[SHARE].sd for row in part])
+        sds = np.nan_to_num([100 * row[SHARE].sd for row in part])  # a single run has no band
+        label = name + said((row[SHARE] for row in part), ", ")
         for axes, first in ((linear, 1), (logarithmic, 0)):
             low, high = np.maximum(means - sds, 1e-12)[first:], (means + sds)[first:]
-            axes.stairs(means[first:], edges[first:], baseline=None, color=colour, linewidth=1.5, label=name)
+            axes.stairs(means[first:], edges[first:], baseline=None, color=colour, linewidth=1.5, label=label)
             axes.stairs(high, edges[first:], baseline=low, color=colour, alpha=0.2, fill=True)
     linear.set_ylim(0)
     logarithmic.set_yscale("log")

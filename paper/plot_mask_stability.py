@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import CHANCE
-from paper.figure import BLUE, bars, figure, legend, per_cent
+from paper.figure import BLUE, figure, legend, per_cent
 from paper.language_images import HEADING, class_names
+from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 
 NAME = "mask_stability"

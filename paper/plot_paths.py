@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, ORANGE, PURPLE, figure, line
+from paper.figure import BLUE, GREEN, ORANGE, PURPLE, figure
+from paper.marks import line
 from paper.measure import PERCENT, Measure, Row, with_numbers
 from paper.results import array
 from paper.untying import HEADING, NAMES, rates, splits
@@ -66,7 +67,7 @@ def draw(rows: list[Row]) -> Figure:
             for method, colour in METHODS.items():
                 part = [row for row in rows if row["split"] == split and row["path"] == method]
                 alphas = [row["from CNN to branch"] for row in part]
-                line(axes, alphas, [row[column] for row in part], method, dots=False, color=colour)
+                line(axes, alphas, [row[column] for row in part], method, "band", color=colour)
         grid[0, i].set_title(f"split at {split}", loc="left")
         grid[1, i].set_xticks([0, 0.5, 1], ["0", "½", "1"])
     grid[0, 0].set_ylabel("loss, training set")
@@ -86,15 +87,16 @@ def _some(found: list[int]) -> list[int]:
 def _points(runs: Sequence[Run], kind: str, lr: str, split: int, method: str) -> list[Row]:
     name = f"path_{method}_{kind}_{lr}_{split}"
     paths = [
-        (alpha, {column: array(run, name, key) for column, key in PANELS.items()})
+        (run, alpha, {column: array(run, name, key) for column, key in PANELS.items()})
         for run in runs if (alpha := array(run, name, "alpha")) is not None
     ]  # fmt: skip
     found: list[Row] = []
-    for i, alpha in enumerate(paths[0][0] if paths else ()):
-        same = [values for places, values in paths if len(places) == len(paths[0][0])]
+    alphas = paths[0][1] if paths else ()
+    same = [(run, values) for run, places, values in paths if len(places) == len(alphas)]
+    for i, alpha in enumerate(alphas):
         row: Row = {"branch": kind, "split": split, "path": method, "from CNN to branch": float(alpha)}
         for column in PANELS:
-            values = (float(v[column][i]) for v in same if v[column] is not None)
+            values = ((run, float(v[column][i])) for run, v in same if v[column] is not None)
             row[column] = Measure.of(values, PERCENT if "accuracy" in column else "")
         found.append(row)
     return found

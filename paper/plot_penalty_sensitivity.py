@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.arithmetic import CHANCE, HEADING
 from paper.figure import DARK, GREY, VERMILLION, figure, legend
+from paper.marks import line
 from paper.measure import Row, measured, with_numbers
 
 NAME = "penalty_sensitivity"
@@ -41,7 +42,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
     for penalty in penalties:
         part = [
             run for run in runs if run.options.get("mask.penalty") == penalty
-            and {"final/control/test/accuracy/total", "sharing/add/total"} <= run.summary.keys()
+            and None not in map(run.summary.get, ("final/control/test/accuracy/total", "sharing/add/total"))
         ]
         rows.append({
             "penalty": penalty,
@@ -63,15 +64,14 @@ def draw(rows: list[Row]) -> Figure:
         for row in rows
         for accuracy, shared in zip(row["accuracy"].values, row["shared of +"].values, strict=True)
     ]
-    means = [100 * row["accuracy"].mean for row in rows]
-    axes.plot([row["penalty"] for row in rows], means, color=GREY, linewidth=1)
+    line(axes, [row["penalty"] for row in rows], [row["accuracy"] for row in rows], "", "none", GREY, linewidth=1)
     x, y, colour = zip(*points, strict=True)
     dots = axes.scatter(x, y, c=colour, cmap="viridis", s=26, edgecolor="white", linewidth=0.5, zorder=3)
-    for row, mean in zip(rows, means, strict=True):
+    for row in rows:
         if row["published"]:
             star = {"marker": "*", "s": 150, "color": VERMILLION, "edgecolor": DARK, "linewidth": 0.6}
             label = f"mean at the published penalty, {PUBLISHED:g}"
-            axes.scatter(row["penalty"], mean, zorder=4, label=label, **star)
+            axes.scatter(row["penalty"], 100 * row["accuracy"].mean, zorder=4, label=label, **star)
             legend(axes)
     axes.set_xscale("log")
     axes.set_xlabel("penalty (mask.penalty)")

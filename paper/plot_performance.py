@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import HEADING, WORDS, subtasks
-from paper.figure import BLUE, ORANGE, bars, figure, legend, per_cent
+from paper.figure import BLUE, ORANGE, figure, legend, per_cent
+from paper.marks import bars
 from paper.measure import Measure, Row, measured, with_numbers
 
 NAME = "performance"
@@ -93,6 +94,6 @@ def _row(runs: Sequence[Run], name: str, prefix: str, kept: str = "", layers: st
 
 def kept_share(runs: Sequence[Run], subnet: str) -> Measure:
     """Return the share of the maskable weights that a subnet keeps."""
-    pairs = [(run.summary.get(f"kept/{subnet}/total"), run.summary.get("size/total")) for run in runs]
-    return Measure.of((kept / size for kept, size in pairs if kept is not None and size), "%")
+    found = [(run, run.summary.get(f"kept/{subnet}/total"), run.summary.get("size/total")) for run in runs]
+    return Measure.of(((run, kept / size) for run, kept, size in found if kept is not None and size), "%")
 

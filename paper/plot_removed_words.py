@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREEN, ORANGE, PURPLE, bars, legend_below, per_cent
+from paper.figure import GREEN, ORANGE, PURPLE, legend_below, per_cent
 from paper.language_images import HEADING, SPLITS, with_masks
+from paper.marks import bars
 from paper.measure import Measure, Row, with_numbers
 from paper.networks import networks
 from paper.results import mask
@@ -41,10 +42,10 @@ def table(runs: Sequence[Run]) -> list[Row]:
 
     rows: list[Row] = []
     for name, part in networks(with_masks(runs, *SWEEPS)):
-        found = {split: [_removed(run, split) for run in part] for split in COLUMNS}
+        found = {split: [(run, _removed(run, split)) for run in part] for split in COLUMNS}
         for i, word in enumerate((*ACTIONS, "END", ALL)):
             cells = {
-                column: Measure.of((removed[i] for removed in found[split] if i < len(removed)), "%")
+                column: Measure.of(((run, removed[i]) for run, removed in found[split] if i < len(removed)), "%")
                 for split, column in COLUMNS.items()
             }
             rows.append({"network": name, "word": word} | cells)

@@ -8,8 +8,9 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREY, ORANGE, bars, figure, legend_below, per_cent
+from paper.figure import GREY, ORANGE, figure, legend_below, per_cent
 from paper.language_images import HEADING, SPLITS
+from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.networks import networks
 from paper.results import series

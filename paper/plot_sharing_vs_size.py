@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.arithmetic import CHANCE, HEADING, WORDS, subtasks
-from paper.figure import BLUE, ORANGE, bars, figure, legend, per_cent
+from paper.figure import BLUE, ORANGE, figure, legend, per_cent
+from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.networks import networks
 

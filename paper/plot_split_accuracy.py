@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import figure, line
+from paper.figure import figure
+from paper.marks import level, line
 from paper.measure import Row, measured, with_numbers
 from paper.untying import COLOURS, HEADING, NAMES, accuracy, all_splits, rates, split_axis
 
@@ -52,8 +53,7 @@ def draw(rows: list[Row]) -> Figure:
     for lr, axes in zip(lrs, panels[0], strict=True):
         mine = [row for row in rows if row["learning rate"] == lr]
         places = [row["split"] for row in mine]
-        end = {"color": COLOURS["cnn"], "linestyle": (0, (3, 1.5)), "label": "CNN, end of training"}
-        axes.axhline(100 * mine[0]["CNN"].mean, **end)
+        level(axes, mine[0]["CNN"], "CNN, end of training", color=COLOURS["cnn"], linestyle=(0, (3, 1.5)))
         for kind, name in NAMES.items():
             line(axes, places, [row[name] for row in mine], name, color=COLOURS[kind])
         split_axis(axes, places)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.figure import BLUE, DARK, GREY, VERMILLION, figure
 from paper.many_tasks import HEADING
-from paper.measure import PERCENT, Measure, Row, measured
+from paper.measure import Row, measured, with_numbers
 
 NAME = "stream"
 TITLE = "A stream of tasks whose borders nobody tells"
@@ -41,12 +41,14 @@ def table(runs: Sequence[Run]) -> list[Row]:
     numbers = {name: measured(runs, f"final/{key}", "") for name, key in keys.items()}
     numbers |= {"accuracy": measured(runs, "final/gns"), "task inferred": measured(runs, "final/inferred")}
     options = runs[0].options
-    rows: list[Row] = [{"question": "all", "threshold": options["threshold"], **numbers}]
+    rows = with_numbers([{"question": "all", "threshold": options["threshold"], "seed": options["seed"], **numbers}])
+    if not rows:
+        return []
     found = runs[0].arrays("stretches")
     for i, (task, mask, value) in enumerate(zip(*(found[n] for n in ("task", "mask", "familiarity")), strict=True)):
         steps = i * options["check_every"]
-        row = {"question": i, "steps": steps, "task": int(task), "mask": int(mask), "familiarity": float(value)}
-        rows.append(row | {"accuracy": Measure.of([], PERCENT)})
+        row: Row = {"question": i, "steps": steps, "task": int(task), "mask": int(mask)}
+        rows.append(row | {"familiarity": float(value)})
     return rows
 
 
@@ -69,6 +71,7 @@ def draw(rows: list[Row]) -> Figure:
             for axes in (upper, lower):
                 axes.axvline(row["steps"], color=GREY, linewidth=0.8, zorder=0)
     masks, accuracy = whole["masks"], whole["accuracy"]
-    words = f"{masks.mean:g} masks on average; accuracy {accuracy.text()}; {accuracy.n} seeds"
-    upper.set_title(words, loc="left")
+    numbers = {f"{masks.mean:g} masks on average": masks, f"accuracy {accuracy.text()}": accuracy}
+    words = [f"{text} (n = {measure.n})" for text, measure in numbers.items() if measure.n]
+    upper.set_title("; ".join([*words, f"curves: seed {whole['seed']}"]), loc="left")
     return fig

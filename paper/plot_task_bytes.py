@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure, line
+from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure
 from paper.many_tasks import HEADING
+from paper.marks import line
 from paper.measure import Measure, Row, measured, with_numbers
 
 NAME = "task_bytes"
@@ -50,10 +51,12 @@ def table(runs: Sequence[Run]) -> list[Row]:
         for learner in sorted({_learner(run) for run in here}, key=list(STYLES).index):
             part = [run for run in here if _learner(run) == learner]
             for budget in sorted({_budget(run) for run in part}):
+                key = "final/after" if learner == UPPER else "final/gg"
                 at = [run for run in part if _budget(run) == budget]
+                both = [run for run in at if None not in (_bytes(run), run.summary.get(key))]
                 rows.append({
-                    "tasks": tasks, "learner": learner, "budget": budget, "bytes": Measure.of(map(_bytes, at)),
-                    "accuracy": measured(at, "final/after" if learner == UPPER else "final/gg"),
+                    "tasks": tasks, "learner": learner, "budget": budget,
+                    "bytes": Measure.of((run, _bytes(run)) for run in both), "accuracy": measured(both, key),
                 })  # fmt: skip
     return with_numbers(rows)
 

@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 
 from core.store import Run
 from paper.arithmetic import CHANCE, weights
-from paper.figure import COLOURS, DARK, GREY, figure, line
+from paper.figure import COLOURS, DARK, GREY, figure
 from paper.language_images import HEADING
+from paper.marks import line
 from paper.measure import Row, measured, with_numbers
 
 NAME = "transfer_sharing"
@@ -64,8 +65,7 @@ def draw(rows: list[Row]) -> Figure:
     for layer, colour in zip(layers, cycle(COLOURS), strict=False):
         line(left, places, [row[layer] for row in rows], layer, color=colour)
         chance = [row[f"{layer}, {CHANCE}"] for row in rows]
-        means = [100 * measure.mean if measure.n else float("nan") for measure in chance]
-        left.plot(places, means, color=colour, linestyle=DASHED, linewidth=1.2)
+        line(left, places, chance, "", "none", colour, linestyle=DASHED, linewidth=1.2)
     line(right, places, [row[ACCURACY] for row in rows], "mask of the permutation", color=DARK)
     line(right, places, [row[RANDOM] for row in rows], "random mask of its size", color=GREY)
     for axes in (left, right):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, VERMILLION, figure, line
+from paper.figure import BLUE, ORANGE, VERMILLION, figure
+from paper.marks import line
 from paper.measure import Measure, Row, with_numbers
 from paper.untying import HEADING, NAMES, rates, split_axis, splits
 
@@ -46,9 +47,9 @@ def table(runs: Sequence[Run], rate: str = "first") -> list[Row]:
                 label = f"{kind}_{lr}/{split}"
                 row: Row = {"branch": kind, "learning rate": lr, "split": split}
                 for part, words in PARTS.items():
-                    squares = (run.summary.get(f"{label}/moved/{part}/total") for run in runs)
-                    row[f"share, {words}"] = Measure.of(_share(run, label, part) for run in runs)
-                    row[f"moved, {words}"] = Measure.of(None if s is None else s**0.5 for s in squares)
+                    squares = [(run, run.summary.get(f"{label}/moved/{part}/total")) for run in runs]
+                    row[f"share, {words}"] = Measure.of((run, _share(run, label, part)) for run in runs)
+                    row[f"moved, {words}"] = Measure.of((run, s**0.5) for run, s in squares if s is not None)
                 found.append(row)
     return with_numbers(found)
 

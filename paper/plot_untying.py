@@ -11,7 +11,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, figure, line
+from paper.figure import DARK, figure
+from paper.marks import line
 from paper.measure import PERCENT, Measure, Row, with_numbers
 from paper.untying import HEADING, NAMES, curve, rates, splits
 
@@ -20,9 +21,9 @@ TITLE = "Norm and accuracy before and after untying"
 CAPTION = (
     "The CNN (black) and the networks that leave it at some epoch (colour), over the epochs of both. Left: log of the "
     "product of the layers' Frobenius norms, each layer counted as its untied form would hold it, divided by the mean "
-    "margin on the test set; where the mean margin is not positive there is no point. Middle, right: accuracy on the "
-    "training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row of panels for each "
-    "learning rate of the branches. --set branch=efcn or control shows other branches, --set margin=published the "
+    "margin on the test set; a seed whose mean margin is not positive has no value there. Middle, right: accuracy on "
+    "the training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row of panels for "
+    "each learning rate of the branches. --set branch=efcn or control shows other branches, --set margin=published the "
     "published margin, which compares right answers with the second smallest logit."
 )
 FAMILY = HEADING
@@ -63,7 +64,7 @@ def draw(rows: list[Row]) -> Figure:
     lrs = list(dict.fromkeys(row["learning rate"] for row in rows))
     fig, _ = figure(9.2, 0.6 + 2.7 * len(lrs), 1)
     fig.clear()
-    grid = fig.subplots(len(lrs), 3, squeeze=False)
+    grid = fig.subplots(len(lrs), 3, squeeze=False, sharex=True)
     last = max(row["split"] for row in rows)
     shade = LogNorm(1, last + 1 if last else 2)
     for lr, panels in zip(lrs, grid, strict=True):
@@ -74,8 +75,9 @@ def draw(rows: list[Row]) -> Figure:
                 colour = matplotlib.colormaps["viridis"](0.92 * shade(split + 1))
                 _line(axes, part, column, f"{part[0]['network']} from epoch {split}", color=colour)
             _line(axes, [row for row in mine if row["network"] == "CNN"], column, "CNN", color=DARK, zorder=4)
-            axes.set_xlabel("epoch")
             axes.set_ylabel(column + (" [%]" if "accuracy" in column else ""))
+            if lr == lrs[-1]:
+                axes.set_xlabel("epoch")
         if len(lrs) > 1:
             panels[0].set_title(f"branches at learning rate {lr}", loc="left")
     handles, labels = grid[0][1].get_legend_handles_labels()
@@ -85,7 +87,7 @@ def draw(rows: list[Row]) -> Figure:
 
 
 def _line(axes: Axes, part: Sequence[Row], column: str, label: str, **style: Any) -> None:
-    line(axes, [row["epoch"] for row in part], [row[column] for row in part], label, dots=False, **style)
+    line(axes, [row["epoch"] for row in part], [row[column] for row in part], label, "band", **style)
 
 
 def _rows(runs: Sequence[Run], network: str, lr: str, split: int, stage: str, label: str, margin: str) -> list[Row]:

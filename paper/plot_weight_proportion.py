@@ -9,8 +9,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from core.store import Run
 from paper.arithmetic import HEADING, WORDS, subtasks, weights
-from paper.figure import BLUE, ORANGE, bars, figure, layer_ticks, legend
-from paper.measure import Row, measured, with_numbers
+from paper.figure import BLUE, ORANGE, figure, layer_ticks, legend
+from paper.marks import bars
+from paper.measure import Row, measured, said, with_numbers
 
 NAME = "weight_proportion"
 TITLE = "Weights each part needs"
@@ -47,7 +48,7 @@ def draw(rows: list[Row]) -> Figure:
     """Draw two bars for each layer; the totals stand in the legend."""
     *layers, total = rows
     columns = {
-        column: f"{column.removeprefix('kept for ')} ({_whole(cell.mean)} in all)"
+        column: f"{column.removeprefix('kept for ')} ({_whole(cell.mean)} in all{said([cell], ', ')})"
         for column, cell in total.items() if column.startswith("kept for")
     }
     fig, axes = figure(max(5.0, 1.6 + 0.85 * len(layers)), 3.4)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREEN, GREY, figure, line
+from paper.figure import GREEN, GREY, figure
+from paper.marks import line
 from paper.measure import Row, measured, with_numbers
 from paper.random_nets import COLOURS, DASHES, HEADING, drawn, trained
 from paper.random_nets import network as name_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.store import Run
 from paper.figure import BLUE, ORANGE, SKY, VERMILLION
-from paper.results import short
+from paper.names import short
 
 HEADING = "What's hidden in a randomly weighted neural network?"
 RANDOM, DENSE, ADAM = "random masks", "trained weights, no mask", "trained weights (Adam), no mask"

@@ -1,39 +1,35 @@
 """Which runs make one picture: finished runs, split so that only seeds are averaged.
 
 A picture belongs to one sweep and to one combination of the options that vary in it (tuple.mode, layer_sizes,
-...), or to all sweeps of one scale side by side; published and laptop-sized sweeps never meet.
+...), or to all sweeps of one scale side by side; published and laptop-sized sweeps never meet, and neither do a
+sweep's own runs and trials with other options than its file has.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
-import re
-import shlex
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import MaskError, SieveError, StoreError
-from core.options import flatten, leaves
+from core.options import revisions
 from core.store import Run
-from launch.points import as_text
-from launch.sweep import Sweep
-from tasks.options import options_class, resolve
+from paper.names import MOST_NAMED, file_name, short
+from paper.sweeps import Key, key, plan, trial, varying
+from tasks.options import options_class
 
 if TYPE_CHECKING:
     import numpy as np
 
 log = logging.getLogger("sieve")
-SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 SMALL = "small/"
-MOST_NAMED = 3  # options named in a file name
-Key = tuple[tuple[str, str], ...]  # the options that tell runs apart, as texts
 
 
 class Finished(Run):
@@ -55,7 +51,7 @@ class Group:
         runs: the finished runs, by sweep and seed.
         expected: how many there will be when their sweeps are done.
         missing: sweeps that belong to the picture and have no finished run.
-        listed: whether the sweep files ask for these runs.
+        trial: the options, as texts, by which these runs differ from the sweep files; {} of the sweeps' own.
     """
 
     name: str
@@ -64,17 +60,22 @@ class Group:
     runs: tuple[Run, ...]
     expected: int
     missing: tuple[str, ...] = ()
-    listed: bool = True
+    trial: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> str:
-        """"3 of 3 runs"."""
-        return f"{len(self.runs)} of {self.expected} runs"
+        """"3 of 3 runs"; of a trial, which has no end that anybody has said, "3 runs"."""
+        n = len(self.runs)
+        return f"{n} of {self.expected} runs" if not self.trial else f"{n} run{'s' if n > 1 else ''}"
 
 
 def load(root: str | Path) -> list[Run]:
-    """Return the finished runs under `root`; a folder that cannot be read is skipped with one warning."""
-    found = []
+    """Return the finished runs under `root`.
+
+    A folder that cannot be read is skipped with one warning; runs of another revision than this program's are left
+    out with one warning for all that are alike.
+    """
+    found, others = [], Counter()
     for path in sorted(Path(root).rglob("options.yaml")):
         try:
             run = Finished(path.parent)
@@ -82,11 +83,15 @@ def load(root: str | Path) -> list[Run]:
                 if not isinstance(value, kind):
                     raise TypeError(f"holds a {type(value).__name__} where a {kind.__name__} is expected")
             if run.state == "done":
-                found.append(run)
+                differs = _other_revision(run)
+                others.update([(run.sweep, differs)] if differs else [])
+                found += [] if differs else [run]
         except (SieveError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             named = isinstance(error, SieveError)  # those texts begin with the folder
             why = str(error) if named else f"{path.parent}: {type(error).__name__}: {error}"
             log.warning("skipped %s", " ".join(why.split()))
+    for (sweep, differs), count in others.items():
+        log.warning("%s: left out %d run%s of %s", sweep, count, "s" if count > 1 else "", differs)
     return sorted(found, key=lambda run: (run.sweep, _seed(run), run.signature))
 
 
@@ -129,37 +134,56 @@ def scale(sweep: str) -> str:
     return "small" if sweep.startswith(SMALL) else "published"
 
 
-def groups(runs: Sequence[Run], free: Collection[str] = (), folder: Path = SWEEPS) -> list[Group]:
+def groups(runs: Sequence[Run], free: Collection[str] = (), folder: Path | None = None) -> list[Group]:
     """Split runs into groups that differ in nothing but the seed and `free`, sweep by sweep."""
     found = []
     for sweep in dict.fromkeys(run.sweep for run in runs):
-        planned = Counter(_key(options, free) for options in plan(sweep, folder))
-        parts: dict[Key, list[Run]] = {}
-        for run in runs:
-            if run.sweep == sweep:
-                parts.setdefault(_key(run.options, free), []).append(run)
-        for key, part in parts.items():
-            name, label = _named(sweep, key, planned, parts)
-            expected = max(planned.get(key, 0), len(part))
-            found.append(Group(name, label, (sweep,), tuple(part), expected, listed=key in planned))
-    return sorted(found, key=lambda group: (scale(group.sweeps[0]) != "published", group.name))
+        planned = plan(sweep, folder)
+        counts = Counter(key(options, free) for options in (planned.points if planned else ()))
+        parts: dict[tuple[Key, bool], list[tuple[Run, dict[str, str]]]] = {}
+        for run in (run for run in runs if run.sweep == sweep):
+            changed = trial(run, folder)
+            parts.setdefault((key(run.options, free), bool(changed)), []).append((run, changed))
+        # what the sweep file lists keeps its name whatever else lies in the folder
+        names = planned.varying() if planned else varying(options for options, _ in parts)
+        for (options, _), part in parts.items():
+            changed = _merged(changed for _, changed in part)
+            chosen = [(name, text) for name, text in options if name in names and name not in changed]
+            words = [sweep, *(f"{name} {short(text)}" for name, text in chosen), *_words(changed)]
+            mine = tuple(run for run, _ in part)
+            expected = len(mine) if changed else max(counts[options], len(mine))
+            name = file_name(sweep, chosen, changed)
+            found.append(Group(name, ", ".join(words), (sweep,), mine, expected, trial=changed))
+    return sorted(found, key=lambda group: (scale(group.sweeps[0]) != "published", bool(group.trial), group.name))
 
 
 def by_scale(
-    runs: Sequence[Run], sweeps: Sequence[str], free: Collection[str] = (), folder: Path = SWEEPS
+    runs: Sequence[Run], sweeps: Sequence[str], free: Collection[str] = (), folder: Path | None = None
 ) -> list[Group]:
-    """Put the runs of all sweeps of one scale into one group: they are shown side by side, not averaged."""
-    found = []
+    """Put the runs of all sweeps of one scale into one group: they are shown side by side, not averaged.
+
+    Trials are groups of their own, one for all runs that differ from their sweeps in the same way.
+    """
     labels = {"published": "sweeps of the published size", "small": "laptop-sized sweeps"}
-    for name, label in labels.items():
-        mine = tuple(run for run in runs if scale(run.sweep) == name)
+    parts: dict[tuple[str, bool, Key], list[tuple[Run, dict[str, str]]]] = {}
+    for run in runs:
+        changed = trial(run, folder)
+        differs = tuple(item for item in changed.items() if item[0] not in ("seed", *free))
+        parts.setdefault((scale(run.sweep), bool(changed), differs), []).append((run, changed))
+    found = []
+    for name, tried, _ in sorted(parts, key=lambda part: (part[0] != "published", *part[1:])):
+        part = parts[name, tried, _]
+        mine, changed = tuple(run for run, _ in part), _merged(changed for _, changed in part)
         used = tuple(dict.fromkeys(run.sweep for run in mine))
-        if mine:
-            planned = Counter((s, _key(options, free)) for s in used for options in plan(s, folder))
-            done = Counter((run.sweep, _key(run.options, free)) for run in mine)
-            expected = sum((planned | done).values())
-            missing = tuple(s for s in sweeps if scale(s) == name and s not in used)
-            found.append(Group(name, label, used, mine, expected, missing))
+        label = ", ".join([labels[name], *_words(changed)])
+        if changed:
+            found.append(Group(file_name(name, (), changed), label, used, mine, len(mine), trial=changed))
+            continue
+        plans = [(sweep, planned) for sweep in used if (planned := plan(sweep, folder))]
+        counts = Counter((sweep, key(options, free)) for sweep, planned in plans for options in planned.points)
+        done = Counter((run.sweep, key(run.options, free)) for run in mine)
+        missing = tuple(sweep for sweep in sweeps if scale(sweep) == name and sweep not in used)
+        found.append(Group(name, label, used, mine, sum((counts | done).values()), missing))
     return found
 
 
@@ -172,83 +196,59 @@ def series(runs: Sequence[Run], free: Collection[str] = ()) -> list[tuple[dict[s
     """
     parts: dict[Key, list[Run]] = {}
     for run in {run.signature: run for run in runs}.values():
-        parts.setdefault(_key(run.options, free), []).append(run)
+        parts.setdefault(key(run.options, free), []).append(run)
     names = varying(parts)
-    return [({name: value for name, value in key if name in names}, part) for key, part in parts.items()]
+    return [({name: value for name, value in options if name in names}, part) for options, part in parts.items()]
 
 
-@lru_cache
-def plan(sweep: str, folder: Path = SWEEPS) -> tuple[dict[str, Any], ...]:
-    """Return the options of every point of a sweep, nothing when there is no such file."""
-    try:
-        read = Sweep.read(Path(folder) / f"{sweep}.yaml")
-        points = read.points(resolve, "runs") if read.name == sweep else []
-    except (SieveError, OSError):
-        return ()
-    return tuple(flatten(point.options) for point in points)
+def commits(runs: Iterable[Run]) -> list[str]:
+    """Return the git commits that the runs were made with, shortened; "-dirty" where files had been changed.
 
-
-def command(run: Run) -> str:
-    """Return the command that does a run again."""
-    known = dict(_defaults(run.task, run.options.get("mask.method")))
-    words = [
-        f"--{name}={as_text(value)}" for name, value in run.options.items()
-        if name not in known or (value != known[name] and not name.startswith("run.") and name != "log")
-    ]
-    where = [f"--run.sweep={run.sweep}", f"--run.dir={run.options.get('run.dir', 'runs')}"]
-    return shlex.join(["./main.py", *words, *where])
-
-
-def varying(keys: Iterable[Key]) -> set[str]:
-    """Return the names whose values are not the same in all keys."""
-    keys = [set(key) for key in keys]
-    return {name for key in keys for name, _ in key - set.intersection(*keys)}
-
-
-def short(text: str) -> str:
-    """Return "800x4" for "800,800,800,800"; other texts as they are."""
-    items = text.split(",")
-    return f"{items[0]}x{len(items)}" if len(items) > 1 and len(set(items)) == 1 else text
-
-
-def file_name(text: str) -> str:
-    """Return the text with everything replaced that a file name or a link should not contain."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "runs"
-
-
-def _named(sweep: str, key: Key, planned: Collection[Key], done: Collection[Key]) -> tuple[str, str]:
-    """Return file name and label of a group: its sweep, and the options by which it differs from the others.
-
-    What the sweep file lists keeps its name whatever else lies in the folder.
+    A run lists where it was begun and taken up again in environment.json; one that is older than that says nothing.
     """
-    names = varying(planned if key in planned else {*planned, key} if planned else done)
-    changed = names - varying(planned) if planned else set()
-    if len(changed) > MOST_NAMED:
-        names -= changed
-    chosen = [(name, short(value)) for name, value in key if name in names]
-    label = [sweep, *(f"{name} {value}" for name, value in chosen)]
-    file = [sweep, *(f"{name.rpartition('.')[2]}-{value}" for name, value in chosen)]
-    if len(changed) > MOST_NAMED:
-        label.append(f"{len(changed)} options not as in the sweep file")
-        file.append(f"changed-{hashlib.sha1(repr(key).encode()).hexdigest()[:6]}")
-    return file_name("_".join(file)), ", ".join(label)
+    found: dict[str, None] = {}
+    for run in runs:
+        path = run.path("environment.json")
+        try:
+            entries = json.loads(path.read_text()) if path.is_file() else []
+            texts = [str(e["commit"])[:7] + "-dirty" * bool(e.get("dirty")) for e in entries if e.get("commit")]
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.warning("skipped %s: %s", path, " ".join(str(error).split()))
+            continue
+        found |= dict.fromkeys(texts)
+    return list(found)
 
 
-def _key(options: Mapping[str, Any], free: Collection[str]) -> Key:
-    known = dict(_defaults(str(options.get("task")), options.get("mask.method")))
-    return tuple(
-        (name, as_text(value)) for name, value in (known | dict(options)).items()
-        if name not in ("seed", "log") and name not in free and not name.startswith("run.")
+def _words(changed: Mapping[str, str]) -> list[str]:
+    """Return how a label tells of a trial; nothing of a sweep's own runs."""
+    if len(changed) > MOST_NAMED:
+        return [f"trial: {len(changed)} options not as in the sweep file"]
+    return [f"trial: {', '.join(f'{name} {short(text)}' for name, text in changed.items())}"] if changed else []
+
+
+def _merged(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    values: dict[str, dict[str, None]] = {}
+    for changed in several:
+        for name, text in changed.items():
+            values.setdefault(name, {})[text] = None
+    return {name: ",".join(texts) for name, texts in values.items()}
+
+
+def _other_revision(run: Run) -> str:
+    """Return "revision 1 of permuted_mnist (now 2)" of a run that this program would not make again."""
+    now = _revision(run.task, run.options.get("mask.method"))
+    names = {"task": run.task, "mask": f"the mask method {run.options.get('mask.method')}"}
+    differs = [part for part in names if run.revision.get(part, 1) != now.get(part, 1)] if now is not None else []
+    return " and ".join(
+        f"revision {run.revision.get(part, 1)} of {names[part]} (now {now.get(part, 1)})" for part in differs
     )
 
 
-@lru_cache
-def _defaults(task: str, method: str | None) -> tuple[tuple[str, Any], ...]:
-    # an option that was added after a run was made has its default there
+def _revision(task: str, method: str | None) -> dict[str, int] | None:
     try:
-        return tuple((name, leaf.default) for name, leaf in leaves(options_class(task, method)).items())
-    except SieveError:
-        return ()
+        return revisions(options_class(task, method)())
+    except SieveError:  # a task or method that this program does not have
+        return None
 
 
 def _seed(run: Run) -> int:

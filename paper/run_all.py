@@ -14,18 +14,20 @@ from typing import Any
 
 try:
     from core import exit as codes
-    from core.errors import OptionError, SieveError
+    from core.errors import OptionError, SieveError, StoreError
     from core.registry import nearest
     from core.store import Run
     from paper.figure import Plot, render, write
     from paper.index import write_index
     from paper.pull import pull, read_config
-    from paper.results import SMALL, Group, by_scale, command, file_name, groups, load, twins
+    from paper.results import SMALL, Group, by_scale, commits, groups, load, twins
+    from paper.sweeps import command, plan
 except ModuleNotFoundError as missing:
     sys.stderr.write(f"run_all: {sys.executable} has no {missing.name}; once: make test\n")
     sys.exit(2)
 
 
+log = logging.getLogger("sieve")
 CONFIG = Path("paper/config.json")
 RUNS = "runs"
 
@@ -104,7 +106,11 @@ def source(args: Any, plots: Sequence[Plot]) -> Path:
 
 
 def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str], args: Any) -> list[Path]:
-    """Draw a figure for every group of its runs, say what was drawn or lacks; return the tables' paths."""
+    """Draw a figure for every group of its runs, say what was drawn or lacks; return the tables' paths.
+
+    Raises:
+        StoreError: two groups would write the same files.
+    """
     sweeps = tuple(args.sweep) or twins(plot.SWEEPS)
     mine, drawn = [run for run in runs if run.sweep in sweeps], []
     found = groups(mine, plot.FREE) if plot.PER == "group" else by_scale(mine, sweeps, plot.FREE)
@@ -113,10 +119,14 @@ def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str]
         if not rows:
             _say(f"lacks  {plot.NAME}: the runs of {group.label} have none of its numbers")
             continue
-        name = "_".join([group.name, *(file_name(f"{k}-{v}") for k, v in settings.items())])
+        name = "__".join([group.name, *(f"set.{option}-{value}" for option, value in settings.items())])
+        if out / plot.NAME / f"{name}.json" in drawn:
+            raise StoreError(f"{plot.NAME}: {group.label} and an earlier group are both called {name}")
         files, numbers = render(plot, rows, group), record(plot, group, rows, settings, args)
+        for note in numbers["notes"]:
+            log.warning("%s, %s: %s", plot.NAME, group.label, note)
         picture = write(out / plot.NAME, name, files, numbers)
-        _say(f"drawn  {plot.NAME}: {picture} ({group.count})")
+        _say(f"drawn  {plot.NAME}: {picture} ({group.count}{', a trial' if group.trial else ''})")
         drawn.append(picture.with_suffix(".json"))
     if not found:
         first = sweeps[0] if args.sweep else SMALL + sweeps[0]
@@ -129,8 +139,14 @@ def record(
     plot: Plot, group: Group, rows: list[Any], settings: Mapping[str, str], args: Any
 ) -> dict[str, Any]:
     """Return what is stored beside a picture: its numbers, where they come from and how to make it again."""
-    listed = [sweep_command(sweep, args.runs) for sweep in group.sweeps]
-    made_by = listed if group.listed else [command(run) for run in group.runs]
+    made_by = []
+    for sweep in group.sweeps:
+        if plan(sweep) and not group.trial:
+            made_by.append(sweep_command(sweep, args.runs))
+        else:  # no sweep file makes these
+            made_by += [command(run) for run in group.runs if run.sweep == sweep]
+    found = commits(group.runs)
+    tried = {"trial": ", ".join(f"{name} {value}" for name, value in group.trial.items())} if group.trial else {}
     again = ["paper/run_all.sh", "--only", plot.NAME]
     again += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     again += [word for name in args.sweep for word in ("--sweep", name)]
@@ -139,10 +155,11 @@ def record(
     return {
         "figure": plot.NAME, "title": plot.TITLE, "caption": plot.CAPTION, "paper": plot.PAPER,
         "group": group.label, "settings": dict(settings), "runs": len(group.runs), "expected": group.expected,
-        "count": group.count, "missing": list(group.missing),
+        "count": group.count, "missing": list(group.missing), "trial": dict(group.trial),
+        "notes": [f"runs come from commits {', '.join(found)}"] if len(found) > 1 else [],
         "folders": [str(run.folder) for run in group.runs],
         "commands": [*made_by, shlex.join(again)],
-        "rows": rows,
+        "rows": [tried | row for row in rows],
     }
 
 

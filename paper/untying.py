@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 
 from core.store import Run
 from paper.figure import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, VERMILLION
-from paper.measure import PERCENT, Measure
+from paper.measure import PERCENT, Measure, measured
 
 HEADING = "When does weight sharing stop mattering? CNN, eLCN, eFCN"
 RETIED = "retied"
@@ -42,11 +42,11 @@ def rows(run: Run) -> tuple[dict[str, Any], ...]:
 
 def curve(runs: Sequence[Run], stage: str, key: str, unit: str = "") -> dict[int, Measure]:
     """Return epoch (of the stage) -> measure of a key of the history."""
-    found: dict[int, list[Any]] = {}
+    found: dict[int, list[tuple[Run, Any]]] = {}
     for run in runs:
         for row in rows(run):
             if f"{stage}/epoch" in row and key in row:
-                found.setdefault(int(row[f"{stage}/epoch"]), []).append(row[key])
+                found.setdefault(int(row[f"{stage}/epoch"]), []).append((run, row[key]))
     return {epoch: Measure.of(values, unit) for epoch, values in sorted(found.items())}
 
 
@@ -58,7 +58,7 @@ def accuracy(runs: Sequence[Run], kind: str, rate: str, split: int, part: str = 
         return whole.get(split + epochs.pop(), Measure((), PERCENT)) if len(epochs) == 1 else Measure((), PERCENT)
     middle = "/retied" if kind == RETIED else ""
     key = f"{'elcn' if kind == RETIED else kind}_{rate}/{split}{middle}/{part}/accuracy"
-    return Measure.of((run.summary.get(key) for run in runs), PERCENT)
+    return measured(runs, key)
 
 
 def all_splits(runs: Sequence[Run], rate: str) -> list[int]:

@@ -152,5 +152,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paper.run_all._say", lines.append)
+        patch.setattr("paper.sweeps.SWEEPS", root)  # no sweep file: runs of these options are no trials
         assert run_all(["--runs", str(root), "--out", str(out)]) == 0
     return root, out, lines

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from paper.results import by_scale, file_name, groups, load, series, short
+from paper.results import by_scale, groups, load, series
 
 NUMBERED = "format: 1\ntask: x\nsweep: 3\nsignature: y\noptions: {}\n"
 SWEEP = """
@@ -36,8 +36,8 @@ def test_modes_are_not_mixed_and_the_sweep_file_says_how_many_runs_there_will_be
         make_run(tmp_path, "small/rnn", "tuple", seed=seed, tuple__mode=mode)
     found = groups(load(tmp_path), folder=sweeps)
     assert names(found) == [
-        ("small_rnn_mode-same_io", "1 of 3 runs", [1]),
-        ("small_rnn_mode-together", "2 of 3 runs", [1, 2]),
+        ("small_rnn__tuple.mode-same_io", "1 of 3 runs", [1]),
+        ("small_rnn__tuple.mode-together", "2 of 3 runs", [1, 2]),
     ]
     assert found[0].label == "small/rnn, tuple.mode same_io"
 
@@ -48,11 +48,11 @@ def test_runs_that_the_sweep_file_does_not_list_stand_apart_and_rename_nothing(m
     for changed in ({}, {"train__steps": 7}, many):
         make_run(tmp_path, "small/rnn", "tuple", **listed, **changed)
     found = groups(load(tmp_path), folder=sweeps)
-    assert [g.name for g in found][0] == "small_rnn_mode-together"
-    assert [g.name for g in found][2] == "small_rnn_steps-7_mode-together"
-    assert found[1].name.startswith("small_rnn_mode-together_changed-")
-    assert found[1].label == "small/rnn, tuple.mode together, 4 options not as in the sweep file"
-    assert [g.expected for g in found] == [3, 1, 1]
+    assert [g.name for g in found][0] == "small_rnn__tuple.mode-together"
+    assert [g.name for g in found][2] == "small_rnn__tuple.mode-together__trial__train.steps-7"
+    assert found[1].name.startswith("small_rnn__tuple.mode-together__trial__4-options~")
+    assert found[1].label == "small/rnn, tuple.mode together, trial: 4 options not as in the sweep file"
+    assert [g.count for g in found] == ["1 of 3 runs", "1 run", "1 run"]
 
 
 def test_without_a_sweep_file_the_runs_there_are_all(make_run, tmp_path):
@@ -60,7 +60,7 @@ def test_without_a_sweep_file_the_runs_there_are_all(make_run, tmp_path):
         make_run(tmp_path, "mine", seed=1, layer_sizes=size)
     found = groups(load(tmp_path), folder=Path("nowhere"))
     assert names(found) == [
-        ("mine_layer_sizes-8_4", "1 of 1 runs", [1]), ("mine_layer_sizes-8x2", "1 of 1 runs", [1])
+        ("mine__layer_sizes-8,4", "1 of 1 runs", [1]), ("mine__layer_sizes-8x2", "1 of 1 runs", [1])
     ]
     found = groups(load(tmp_path), ["layer_sizes"], Path("nowhere"))
     assert names(found) == [("mine", "2 of 2 runs", [1, 1])]
@@ -117,8 +117,3 @@ def test_a_run_older_than_an_option_has_its_default(make_run, tmp_path):
     path.write_text("".join(line for line in lines if "data.held_out" not in line))
     assert "data.held_out" not in load(tmp_path)[0].options and "data.held_out" in new.options
     assert len(groups(load(tmp_path), folder=Path("nowhere"))) == 1
-
-
-def test_texts():
-    assert (short("800,800,800"), short("8,4"), short("together")) == ("800x3", "8,4", "together")
-    assert file_name("../a b/<c>") == "a_b_c" and file_name("..") == "runs"

@@ -14,8 +14,8 @@ from matplotlib.image import imread
 
 from paper.demo_table import main as demo_table
 from paper.index import write_index
-from paper.results import plan
 from paper.run_all import discover, main
+from paper.sweeps import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,8 +64,9 @@ def test_pictures_are_pictures_and_tables_are_complete(drawn):
                     assert int(line[f"{column} (n)"]) == cell["n"] == len(cell["values"])
 
 
-def test_drawing_again_gives_the_same_bytes(drawn, tmp_path):
+def test_drawing_again_gives_the_same_bytes(drawn, tmp_path, monkeypatch):
     root, out, _ = drawn
+    monkeypatch.setattr("paper.sweeps.SWEEPS", root)
     assert main(["--runs", str(root), "--out", str(tmp_path), "--only", "iou"]) == 0
     for path in (tmp_path / "iou").glob("*.p*"):
         assert path.read_bytes() == (out / "iou" / path.name).read_bytes()
@@ -79,7 +80,7 @@ def test_the_page_lists_figures_numbers_commands_and_only_files_that_exist(drawn
             assert command in page
         cells = [cell["text"] for row in record["rows"] for cell in row.values() if isinstance(cell, dict)]
         assert all(text in page for text in cells)
-    assert f"./run.py sweeps/small/addmul_ff.yaml --all --dir {root}" in page
+    assert "./run.py sweeps/small/tuple_ff.yaml --all" not in page, "there is no such file here"
     assert f"paper/run_all.sh --only performance --runs {root} --out {out}" in page
     links = [unquote(link) for link in re.findall(r'(?:href|src)="([^#"]+)"', page)]
     assert links and all((out / link).is_file() for link in links)
@@ -88,7 +89,7 @@ def test_the_page_lists_figures_numbers_commands_and_only_files_that_exist(drawn
 
 def test_the_commands_are_those_that_made_the_runs(make_run, tmp_path, capsys):
     root, out = tmp_path / "runs", tmp_path / "out"
-    for options in plan("small/tuple_ff")[:2]:
+    for options in plan("small/tuple_ff").points[:2]:
         listed = {name: value for name, value in options.items() if not name.startswith("run.")}
         make_run(root, "small/tuple_ff", **listed)
     make_run(root, "small/tuple_ff", seed=5, layer_sizes="7,7", **{"mask.steps": 9})
@@ -141,7 +142,7 @@ def test_a_choice_and_a_sweep_of_ones_own(tmp_path, make_run, capsys):
     make_run(tmp_path / "runs", "mine", seed=1)
     base = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--only", "performance"]
     assert main([*base, "--sweep", "mine", "--set", "inverse_io=ones"]) == 0
-    picture = tmp_path / "out" / "performance" / "mine_inverse_io-ones.png"
+    picture = tmp_path / "out" / "performance" / "mine__set.inverse_io-ones.png"
     assert f"drawn  performance: {picture} (1 of 1 runs)" in capsys.readouterr().out
     assert "--set inverse_io=ones --sweep mine" in (tmp_path / "out" / "index.html").read_text()
 
