@@ -15,8 +15,8 @@ TRAINING = {
 }  # fmt: skip
 MASKS = {  # mask.batch_size and mask.grad_clip: none is that of training, there and here
     "mask.method": "gumbel", "mask.temperature": 1.0, "mask.init": 2.0, "mask.samples": 4, "mask.lr": 1e-2,
-    "mask.batch_size": None, "mask.warmup": 0, "mask.grad_clip": None, "mask.bias": True, "mask.include": ("*",),
-    "mask.exclude": ("*embedding*",), "only_control": False, "restore_pretrained": None,
+    "mask.batch_size": None, "mask.warmup": 0, "mask.grad_clip": None, "mask.unit": "weight", "mask.bias": True,
+    "mask.include": ("*",), "mask.exclude": ("*embedding*",), "only_control": False, "restore_pretrained": None,
 }  # fmt: skip
 COMMON = TRAINING | MASKS | {
     "seed": RUNS, "train.steps": 20_000, "mask.steps": 20_000, "mask.bias": False, "n_digits": 2,

@@ -20,7 +20,7 @@ COMMON = {  # smallscale
     "train.weight_decay": 1e-4, "train.warmup": 0, "train.schedule": "cosine", "train.label_smoothing": 0.0,
     "train.shuffle": True,
 }  # fmt: skip
-MASK = {"mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",)}
+MASK = {"mask.unit": "weight", "mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",)}
 POPUP = COMMON | MASK | {
     "mask.method": "edge-popup", "mask.keep": ASKED, "mask.rank": "abs", "mask.scope": "layer", "mask.er_scale": None,
 }  # fmt: skip

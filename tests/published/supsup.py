@@ -15,7 +15,10 @@ DATA = {
     "data.name": "mnist", "data.augment": False, "data.hold_out": False, "data.file": None, "data.canvas": None,
     "data.noise": 0.0, "data.train_size": None, "data.test_size": None,
 }  # fmt: skip
-MASK = {"mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",), "mask.init": None}
+MASK = {
+    "mask.unit": "weight", "mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",),
+    "mask.init": None,
+}  # fmt: skip
 THRESHOLD = MASK | {"mask.method": "threshold", "mask.threshold": 0.0, "mask.penalty": 0.0}
 BUDGET = MASK | {
     "mask.method": "edge-popup", "mask.rank": "abs", "mask.scope": "layer", "mask.penalty": 0.0,
