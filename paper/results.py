@@ -7,7 +7,6 @@ sweep's own runs and trials with other options than its file has.
 
 from __future__ import annotations
 
-import json
 import logging
 import zipfile
 import zlib
@@ -18,8 +17,8 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import provenance
 from core.errors import MaskError, SieveError, StoreError
-from core.options import revisions
 from core.store import Run
 from paper.names import MOST_NAMED, file_name, short
 from paper.sweeps import Key, key, plan, trial, varying
@@ -83,7 +82,7 @@ def load(root: str | Path) -> list[Run]:
                 if not isinstance(value, kind):
                     raise TypeError(f"holds a {type(value).__name__} where a {kind.__name__} is expected")
             if run.state == "done":
-                differs = _other_revision(run)
+                differs = _outdated(run)
                 others.update([(run.sweep, differs)] if differs else [])
                 found += [] if differs else [run]
         except (SieveError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -202,21 +201,8 @@ def series(runs: Sequence[Run], free: Collection[str] = ()) -> list[tuple[dict[s
 
 
 def commits(runs: Iterable[Run]) -> list[str]:
-    """Return the git commits that the runs were made with, shortened; "-dirty" where files had been changed.
-
-    A run lists where it was begun and taken up again in environment.json; one that is older than that says nothing.
-    """
-    found: dict[str, None] = {}
-    for run in runs:
-        path = run.path("environment.json")
-        try:
-            entries = json.loads(path.read_text()) if path.is_file() else []
-            texts = [str(e["commit"])[:7] + "-dirty" * bool(e.get("dirty")) for e in entries if e.get("commit")]
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            log.warning("skipped %s: %s", path, " ".join(str(error).split()))
-            continue
-        found |= dict.fromkeys(texts)
-    return list(found)
+    """Return the git commits that the runs were made with, as `core.provenance.commits` says them."""
+    return list(dict.fromkeys(commit for run in runs for commit in provenance.commits(run.folder)))
 
 
 def _words(changed: Mapping[str, str]) -> list[str]:
@@ -234,21 +220,11 @@ def _merged(several: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {name: ",".join(texts) for name, texts in values.items()}
 
 
-def _other_revision(run: Run) -> str:
-    """Return "revision 1 of permuted_mnist (now 2)" of a run that this program would not make again."""
-    now = _revision(run.task, run.options.get("mask.method"))
-    names = {"task": run.task, "mask": f"the mask method {run.options.get('mask.method')}"}
-    differs = [part for part in names if run.revision.get(part, 1) != now.get(part, 1)] if now is not None else []
-    return " and ".join(
-        f"revision {run.revision.get(part, 1)} of {names[part]} (now {now.get(part, 1)})" for part in differs
-    )
-
-
-def _revision(task: str, method: str | None) -> dict[str, int] | None:
+def _outdated(run: Run) -> str:
     try:
-        return revisions(options_class(task, method)())
-    except SieveError:  # a task or method that this program does not have
-        return None
+        return outdated(run)
+    except SieveError:  # of a task or method that this program does not have
+        return ""
 
 
 def _seed(run: Run) -> int:

@@ -79,7 +79,7 @@ def options_class(task: str, method: str | None = None) -> type:
 
 
 def outdated(run: Run) -> str:
-    """Return "revision 1 of permuted_mnist (now 2)" for a run from before a correction of its numbers, otherwise "".
+    """Return "revision 1 of permuted_mnist (now 2)" of a run that this program would not make again, otherwise "".
 
     A correction may touch only some values of the options, so the run's own decide; where they are no options any more,
     the defaults.
@@ -94,10 +94,10 @@ def outdated(run: Run) -> str:
     except OptionError:
         options = build(cls, {} if method is None else {"mask.method": method})
     now = revisions(options)
-    names = {"task": run.task, "mask": f"mask.method={method}"}
     return ", ".join(
-        f"revision {run.revision.get(part, 1)} of {names[part]} (now {number})"
-        for part, number in now.items() if run.revision.get(part, 1) != number
+        f"revision {run.revision.get(part, 1)} of {name} (now {now.get(part, 1)})"
+        for part, name in (("task", run.task), ("mask", f"mask.method={method}"))
+        if run.revision.get(part, 1) != now.get(part, 1)
     )  # fmt: skip
 
 
