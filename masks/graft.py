@@ -50,8 +50,8 @@ class Graft:
             if name not in parameters:
                 raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
         masks.check_fits({name: parameters[name].shape for name in masks})
-        every = parameters | dict(model.named_buffers())
-        rest = {name: tensor for name, tensor in every.items() if name not in masks}
+        every, stored = parameters | dict(model.named_buffers()), model.state_dict()  # some buffers belong to the code
+        rest = {name: tensor for name, tensor in every.items() if name in stored and name not in masks}
         taken = set()
         for pattern in inherit:
             matched = {name for name in rest if fnmatchcase(name, pattern)}

@@ -22,6 +22,7 @@ class Language(nn.Module):
         self.wte, self.ln, self.attn = nn.Embedding(9, 12), nn.LayerNorm(12), GPTAttention()
         self.head = nn.Linear(12, 9, bias=False)
         self.head.weight = self.wte.weight
+        self.register_buffer("causal", torch.ones(5, 5).tril(), persistent=False)  # as GPT-2 has it
 
     def forward(self, x):
         h = self.wte(x)
