@@ -31,7 +31,7 @@ ORIGINAL_NAMES = {
     "analysis.only_verify_masks": "only_control",
     "analysis.skip_layernorm": "mask.exclude (*norm*)",
     "class_removal.keep_last_layer": "keep_last_layer",
-    "mask_stability.measure_on": "measure_on",
+    "measure_on": "mask_stability.measure_on",
     "cnn.dropout": "dropout",
     "encoder_decoder.embedding_size": "embedding_size",
     "dm_math.task": "dm_math.modules",

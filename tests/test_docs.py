@@ -9,6 +9,7 @@ import pytest
 
 from core.errors import OptionError
 from core.options import coerce, leaves, read_arguments
+from core.original_names import ORIGINAL_NAMES
 from masks.options import METHODS
 from paper.run_all import discover
 from tasks.options import OPTIONS, options_class, resolve
@@ -98,3 +99,9 @@ def test_the_kinds_of_mistakes_are_found():
         "hold_out", "train.optimizer=lion"
     ]
     assert list(wrong("--data.file=FILE.npz --mask.steps=N --mask.steps=ten", known)) == ["mask.steps=ten"]
+
+
+def test_names_given_for_the_original_programs_options_exist():
+    known = options_of(tuple(OPTIONS))
+    named = {word.split()[0] for answer in ORIGINAL_NAMES.values() for word in answer.split(" or ")}
+    assert named - {*known} == {"a"}, "a profile is a sweep file; everything else is an option"

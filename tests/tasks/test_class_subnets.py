@@ -170,7 +170,7 @@ def test_masks_leave_the_statistics_of_the_trained_network_alone(tmp_path):
     _, control, _ = task.stages()
     before = {name: tensor.clone() for name, tensor in statistics_of(task.model).items()}
     control.train()
-    control.loss(control.data(stream(0, "data"), 0), control.rows(0)).backward()
+    control.loss(control.data(stream(0, "data"), 0), control.rows(0, 0.0)).backward()
     control.measure()
     assert before and all(torch.equal(before[name], found) for name, found in statistics_of(task.model).items())
 
