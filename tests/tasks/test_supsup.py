@@ -262,8 +262,9 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         ("evaluate_at=3,11",): "evaluate_at=11: there are 10 tasks",
         ("outputs=9",): "outputs=9 is fewer than the 10 classes",
         ("infer.objective=G",): "infer.objective=G needs superfluous outputs: outputs above 10",
-        ("tasks.kind=split",): "10 tasks of 2 classes need 20; there are 10", ("mask.keep=2", "mask.method=edge-popup"):
-        "mask.keep=2.0 is outside (0, 1]", ("infer.images=200",): "infer.images=200 is more than infer.batch_size=128",
+        ("tasks.kind=split",): "tasks.count=10 tasks of tasks.classes=2 classes need 20; there are 10",
+        ("mask.keep=2", "mask.method=edge-popup"): "mask.keep=2.0 is outside (0, 1]",
+        ("infer.images=200",): "infer.images=200 is more than infer.batch_size=128",
         ("model=conv2", "learner=rotation", "train_weights_for=none", "infer.strategy=none"): "model=conv2 has others",
         ("task=supsup_nns", "check_every=7"): "train.steps=1000 is no multiple of check_every=7",
         ("task=supsup_nns", "mask.method=gumbel"): "which only threshold masks allow", ("model=gem_resnet18",):
