@@ -7,6 +7,7 @@ stage that trains the branches of all splits side by side, and for each untied b
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
@@ -16,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from analysis.locality import untied_layers
-from analysis.norms import site_counts
+from analysis.norms import layer_sites
 from analysis.paths import linear, tension
+from core.errors import OptionError
 from core.fit import Stage
 from core.option_groups import TrainOptions
 from core.rng import stream
@@ -27,7 +29,7 @@ from data.epochs import log_spaced
 from models.cnn import make_cnn
 from models.published import load_weights
 from models.stack import Stack
-from models.untie import untie
+from models.untie import choose, untie
 from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups
@@ -50,11 +52,12 @@ class CNNtoLCN(ImageTask):
         self.input_size = self.outline.shape
         rng = stream(options.seed, "init")
         cnn = make_cnn(options.model, self.input_size, self.outline.classes, rng, options.channels)
+        check_layers(options, cnn)
         if options.start is not None:
             load_weights(options.start, cnn)
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
-        self.sites = site_counts(self.cnn, self.input_size)
+        self.sites = layer_sites(self.cnn, self.input_size)
         self.splits = options.split.at or (0, *log_spaced(options.train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}
         self.restored: dict[str, dict[str, Tensor]] = {}
@@ -156,6 +159,7 @@ class CNNtoLCN(ImageTask):
             best="valid/accuracy" if group.from_scratch and "valid" in self.outline.sizes else "",
             plan={epoch * per_epoch for epoch in group.plan},
             lr_scales=self.lr_scales(group),
+            may_diverge=group.kind != "cnn",
         )
 
     def string(self, group: Group, s: int) -> Stage:
@@ -199,6 +203,7 @@ class CNNtoLCN(ImageTask):
             measure=dict,
             optim=self.sgd(lr, momentum=0.0, weight_decay=0.0),
             finish=finish,
+            may_diverge=True,
         )
 
     def sgd(self, lr: float, **changed: float) -> TrainOptions:
@@ -214,7 +219,7 @@ class CNNtoLCN(ImageTask):
             return {}
         network = self.untied(group.kind, self.cnn)
         return {
-            f"{name}.{parameter}": self.sites[name] ** power
+            f"{name}.{parameter}": layer.sites.count**power
             for name, layer in untied_layers(network).items()
             for parameter, _ in layer.named_parameters()
         }
@@ -234,8 +239,14 @@ class CNNtoLCN(ImageTask):
         return each.view(logits.shape[:2]).mean(1)
 
     def total(self, group: Group, losses: Tensor) -> Tensor:
-        """Return the sum of a stage's losses; those of branches that diverged are left out, and the others go on."""
-        return losses.sum() if group.kind == "cnn" else losses[losses.detach().isfinite()].sum()
+        """Return the sum of a stage's losses.
+
+        Where branches diverged there is no such number, and its gradient is that of the others, which go on.
+        """
+        if group.kind == "cnn":
+            return losses.sum()
+        others = losses[losses.detach().isfinite()].sum()
+        return others + (losses.sum() - others).detach()
 
     def measure(self, group: Group) -> dict[str, float | None]:
         """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
@@ -261,6 +272,8 @@ class CNNtoLCN(ImageTask):
         if self.options.run.save_tensors:
             self.save(group, stack, group.epochs)
         numbers = self.measures.when_trained(stack, self._begin(group), group.labels)
+        for label, found in zip(group.labels, self.measures.margins(stack), strict=True):
+            self.run.write_arrays(f"margins_{file_name(label)}", **found)
         if group.has_paths:
             end = {name: tensor.expand(stack.size, *tensor.shape) for name, tensor in self.cnn_end(group.kind).items()}
             first = Stack(stack.template, end)
@@ -280,9 +293,22 @@ class CNNtoLCN(ImageTask):
         """Write a path into arrays/ and return the numbers that sum it up."""
         self.run.write_arrays(f"path_{method}_{file_name(label)}", **path)
         if method == "average":
-            middle = len(path["alpha"]) // 2
-            return {f"{label}/average/test/accuracy": float(path["test_accuracy"][middle])}
+            middle = float(path["test_accuracy"][len(path["alpha"]) // 2])
+            return {f"{label}/average/test/accuracy": middle if math.isfinite(middle) else None}
         return {f"{label}/barrier/{method}": rise(path)}
+
+
+def check_layers(options: Any, cnn: nn.Module) -> None:
+    """Look whether the convolutions that `split.layers` names are there, which costs nothing.
+
+    Raises:
+        OptionError: a pattern names none, or none is left to untie.
+    """
+    if UNTIED.keys() & set(options.split.branches):
+        try:
+            choose(cnn, options.split.layers)
+        except OptionError as error:
+            raise OptionError(f"split.{error}") from None
 
 
 def file_name(label: str) -> str:
