@@ -120,8 +120,8 @@ class Sites:
         """
         (sh, sw), (dh, dw), (span_h, span_w) = self.stride, self.dilation, self.span
         windows = maps.unfold(1, span_h, sh).unfold(2, span_w, sw)[..., ::dh, ::dw]  # [K, Ho, Wo, C, n, kh, kw]
-        grouped = windows.unflatten(3, (self.groups, self.channels // self.groups))
-        return grouped.permute(0, 1, 2, 3, 6, 7, 4, 5).reshape(-1, self.inputs, maps.shape[-1])
+        grouped = windows.unflatten(3, (self.groups, self.channels // self.groups)).permute(0, 1, 2, 3, 6, 7, 4, 5)
+        return grouped.reshape(len(maps) * self.count * self.groups, self.inputs, maps.shape[-1])
 
     def gather(self, patches: Tensor, k: int = 1) -> Tensor:
         """Add patches [K * L * G, I, n] up where they came from: [K, H, W, C, n], the transpose of `patches`."""
@@ -221,7 +221,7 @@ def local_product(x: Tensor, weight: Tensor, sites: Sites, bias: Tensor | None =
         [K * n, O, H_out, W_out]; in memory n lies innermost.
     """
     k, _, _, outputs = weight.shape
-    if torch.is_autocast_enabled(x.device.type):  # a custom function is not on autocast's list of products
+    if not x.is_meta and torch.is_autocast_enabled(x.device.type):  # a custom function is not on autocast's list of products
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     y = _LocalProduct.apply(x, weight, bias, sites)  # [K * L * G, O / G, n]

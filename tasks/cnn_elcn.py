@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,7 @@ from tasks.branches import Group, groups
 from tasks.images import ImageTask
 
 log = logging.getLogger("sieve")
+Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
@@ -141,7 +142,7 @@ class CNNtoLCN(ImageTask):
 
     def stage(self, group: Group) -> Stage:
         """Return the stage that trains a group, all its networks at once."""
-        per_epoch = self.epochs.steps
+        per_epoch, total = self.epochs.steps, torch.sum if group.kind == "cnn" else sound_sum
 
         def begin() -> dict[str, Tensor]:
             self.epoch = 0.0
@@ -152,7 +153,7 @@ class CNNtoLCN(ImageTask):
             data=lambda rng, step: self.batch(group.splits, step),
             steps=group.epochs * per_epoch,
             train=begin,
-            loss=lambda batch, rows: self.total(group, self.losses(self.networks(group), batch)),
+            loss=lambda batch, rows: total(self.losses(self.networks(group), batch)),
             measure=lambda: self.measure(group),
             optim=self.sgd(group.lr),
             finish=lambda: self.finish(group),
@@ -163,36 +164,59 @@ class CNNtoLCN(ImageTask):
         )
 
     def string(self, group: Group, s: int) -> Stage:
-        """Return the stage that relaxes a string between the CNN's last weights and those of an untied branch.
+        """Return the stage that relaxes a string between the CNN's last weights and those of an untied branch."""
+        label, lr = group.labels[s], self.options.paths.lr
+
+        def ends() -> Ends:
+            return self.cnn_end(group.kind), self.networks(group).pick(s)
+
+        def template() -> nn.Module:
+            return self.untied(group.kind, self.cnn)
+
+        return self.relaxed(
+            f"string/{label}", ends, template, group.lr if lr is None else lr,
+            lambda path: self.record_path("string", label, path),
+        )  # fmt: skip
+
+    def relaxed(
+        self, key: str, ends: Callable[[], Ends], template: Callable[[], nn.Module], lr: float,
+        record: Callable[[Path], dict[str, float | None]],
+    ) -> Stage:  # fmt: skip
+        """Return the stage that relaxes a string between two sets of weights.
 
         Its inner points descend sum over i of loss(t_i) + c/2 |t_i - t_(i-1)|^2 with c = stiffness / lr.
 
         Differs from the original: all points move at once along the gradient of this one sum.
+
+        Args:
+            key: name of the stage.
+            ends: returns the weights of both ends; called when the stage begins.
+            template: returns a network of their form.
+            lr: learning rate.
+            record: what to do with the path in the end; returns the numbers that sum it up.
         """
-        paths, key = self.options.paths, f"string/{group.labels[s]}"
-        lr = group.lr if paths.lr is None else paths.lr
-        ends: list[dict[str, Tensor]] = []
+        paths = self.options.paths
+        fixed: list[Mapping[str, Tensor]] = []
 
         def begin() -> dict[str, Tensor]:
-            ends[:] = [self.cnn_end(group.kind), self.networks(group).pick(s)]
+            fixed[:] = ends()
             return points().weights
 
         def points() -> Stack:
-            return self.stack(key, between, lambda: self.untied(group.kind, self.cnn))
+            return self.stack(key, between, template)
 
         def between() -> Stack:
-            inner = [linear(*ends, alpha) for alpha in alphas(paths.points)[1:-1]]
-            weights = {name: torch.stack([point[name] for point in inner]) for name in ends[0]}
-            return Stack(self.networks(group).template, weights)
+            inner = [linear(*fixed, alpha) for alpha in alphas(paths.points)[1:-1]]
+            return Stack(template(), {name: torch.stack([point[name] for point in inner]) for name in fixed[0]})
 
         def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
-            pull = paths.stiffness / lr * tension(points().weights, *ends)
-            return self.total(group, self.losses(points(), batch)) + self.total(group, pull[None])
+            pull = paths.stiffness / lr * tension(points().weights, *fixed)
+            return sound_sum(self.losses(points(), batch)) + sound_sum(pull[None])
 
         def finish() -> dict[str, float | None]:
-            path = along_string(self.measures, ends, points())
+            path = along_string(self.measures, fixed, points())
             self.drop(key)
-            return self.record_path("string", group.labels[s], path)
+            return record(path)
 
         return Stage(
             name=key,
@@ -237,16 +261,6 @@ class CNNtoLCN(ImageTask):
         logits = stack(x)
         each = cross_entropy(logits.flatten(0, 1), y, reduction="none")
         return each.view(logits.shape[:2]).mean(1)
-
-    def total(self, group: Group, losses: Tensor) -> Tensor:
-        """Return the sum of a stage's losses.
-
-        Where branches diverged there is no such number, and its gradient is that of the others, which go on.
-        """
-        if group.kind == "cnn":
-            return losses.sum()
-        others = losses[losses.detach().isfinite()].sum()
-        return others + (losses.sum() - others).detach()
 
     def measure(self, group: Group) -> dict[str, float | None]:
         """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
@@ -296,6 +310,15 @@ class CNNtoLCN(ImageTask):
             middle = float(path["test_accuracy"][len(path["alpha"]) // 2])
             return {f"{label}/average/test/accuracy": middle if math.isfinite(middle) else None}
         return {f"{label}/barrier/{method}": rise(path)}
+
+
+def sound_sum(losses: Tensor) -> Tensor:
+    """Return the sum of the losses of networks side by side.
+
+    Where one diverged there is no such number, and its gradient is that of the others, which go on.
+    """
+    others = losses[losses.detach().isfinite()].sum()
+    return others + (losses.sum() - others).detach()
 
 
 def check_layers(options: Any, cnn: nn.Module) -> None:

@@ -97,8 +97,9 @@ class CNNtoLCNOptions(TaskOptions):
 
     revision: ClassVar[int] = 2
 
-    model: Literal["skinny", "alexnet", "digits"] = "skinny"
-    """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12."""
+    model: Literal["skinny", "alexnet", "digits", "skinny_plus_fc"] = "skinny"
+    """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12; skinny_plus_fc: SkinnyNet
+    beside a fully connected network, trained as one on the sum of their logits."""
     channels: int = 64
     """Outputs of each convolution of SkinnyNet."""
     start: str | None = None
