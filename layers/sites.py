@@ -221,7 +221,8 @@ def local_product(x: Tensor, weight: Tensor, sites: Sites, bias: Tensor | None =
         [K * n, O, H_out, W_out]; in memory n lies innermost.
     """
     k, _, _, outputs = weight.shape
-    if not x.is_meta and torch.is_autocast_enabled(x.device.type):  # a custom function is not on autocast's list of products
+    # a custom function is not on autocast's list of products; the meta device has no autocast
+    if not x.is_meta and torch.is_autocast_enabled(x.device.type):
         dtype = torch.get_autocast_dtype(x.device.type)
         x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
     y = _LocalProduct.apply(x, weight, bias, sites)  # [K * L * G, O / G, n]

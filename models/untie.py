@@ -166,7 +166,7 @@ def _untied(conv: nn.Conv2d, kind: str, size: tuple[int, int]) -> LocallyConnect
     local = LocallyConnected2d.from_conv(conv, size)
     layer = local if kind == "local" else local.to_dense()
     for name in HOOKS:
-        setattr(layer, name, getattr(conv, name))
+        setattr(layer, name, copy.copy(getattr(conv, name)))
     return layer.train(conv.training)
 
 

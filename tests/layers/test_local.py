@@ -167,7 +167,7 @@ def test_initialisation_comes_from_a_named_stream_and_differs_from_site_to_site(
          r"kernel_size=2x6 is larger than the 5x5 map \(padding=1\)"),
         (lambda: LocallyConnected2d(3, 2, 3, 5, groups=2), "groups=2 does not divide the 3 channels of the input"),
         (lambda: LocallyConnected2d(2, 3, 3, 5, groups=2), "groups=2 does not divide the 3 channels of the output"),
-        (lambda: LocallyConnected2d(2, 2, 3, 4, dilation=2), r"kernel_size=3x3 \(dilation=2x2\) is larger than the 4x4"),
+        (lambda: LocallyConnected2d(2, 2, 3, 4, dilation=2), r"3x3 \(dilation=2x2\) is larger than the 4x4 map"),
         (lambda: LocallyConnected2d(2, 2, 3, 5, padding="full"), "padding='full' is not a number, 'same' or 'valid'"),
         (lambda: LocallyConnected2d(2, 2, 3, 5, 2, "same"), "padding='same' needs stride 1"),
         (lambda: LocallyConnected2d.from_conv(conv_of(padding_mode="circular"), (5, 5)), "'circular' cannot be untied"),
