@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.figure import DARK, figure
-from paper.measure import Measure, Row
+from paper.measure import PERCENT, Measure, Row, said, with_numbers
 from paper.results import array
 from paper.untying import HEADING, NAMES, rates, splits
 
@@ -19,10 +19,10 @@ NAME = "margins"
 TITLE = "Margins of single images"
 CAPTION = (
     "Margin of every image of the test set at the end of training: the logit of the right class less the largest of "
-    "the others, negative where the answer is wrong (left of the dashes). Share of the images in each of 60 bins, mean "
-    "over seeds; a network that diverged for one seed is left out. The CNN (black) and the networks that left it at "
-    "some epoch (colour), first learning rate of the branches. --set branch=efcn or control shows other branches, "
-    "--set images=train the training set."
+    "the others, negative where the answer is wrong (left of the dashes). Lines: share of the images in each of 60 "
+    "bins, mean over seeds; bands: sample standard deviation. The CNN (black) and the networks that left it at some "
+    "epoch (colour), first learning rate of the branches; runs that diverged have no margins. --set branch=efcn or "
+    "control shows other branches, --set images=train the training set."
 )
 FAMILY = HEADING
 ORDER = 5
@@ -34,7 +34,7 @@ PAPER = (
     "Ardeshir, Hsu, Sanford: modes at 25 (CNN) and 16 (eLCN from epoch 37) on the training set, with a gap at 1 to 5 "
     "that comes from comparing right answers with the second smallest logit."
 )
-BINS = 60
+BINS, SHARE = 60, "share of the images"
 
 
 def table(runs: Sequence[Run], branch: str = "", images: str = "test") -> list[Row]:
@@ -49,9 +49,8 @@ def table(runs: Sequence[Run], branch: str = "", images: str = "test") -> list[R
         kind = branch or next((kind for kind in ("elcn", "efcn", "control") if splits(runs, kind, lr)), "elcn")
         names = {("CNN", 0): "margins_cnn"}
         names |= {(NAMES[kind], split): f"margins_{kind}_{lr}_{split}" for split in splits(runs, kind, lr)}
-        found = {key: [array(run, name, images) for run in runs] for key, name in names.items()}
-        found = {key: each for key, each in found.items() if all(m is not None and np.isfinite(m).all() for m in each)}
-        if any(network != "CNN" for network, _ in found):
+        found = {key: _margins(runs, name, images) for key, name in names.items()}
+        if any(found[key] for key in found if key[0] != "CNN"):
             return _rows(found)
     return []
 
@@ -63,25 +62,34 @@ def draw(rows: list[Row]) -> Figure:
     for network, split in dict.fromkeys((row["network"], row["split"]) for row in rows):
         mine = [row for row in rows if (row["network"], row["split"]) == (network, split)]
         edges = [mine[0]["from"], *(row["to"] for row in mine)]
-        style = {"color": DARK, "zorder": 4, "label": "CNN"}
-        if network != "CNN":
-            colour = matplotlib.colormaps["viridis"](0.92 * shade(split + 1))
-            style = {"color": colour, "label": f"{network} from epoch {split}"}
-        axes.stairs([row["share of images"].mean for row in mine], edges, linewidth=1.4, **style)
-    axes.axvline(0, color=DARK, linestyle=(0, (3, 1.5)), linewidth=0.8)
+        colour = DARK if network == "CNN" else matplotlib.colormaps["viridis"](0.92 * shade(split + 1))
+        label = network if network == "CNN" else f"{network} from epoch {split}"
+        label += said((row[SHARE] for row in mine), ", ")
+        means = np.array([row[SHARE].factor * row[SHARE].mean for row in mine])
+        sds = np.nan_to_num([row[SHARE].factor * row[SHARE].sd for row in mine])  # a single run has no band
+        axes.stairs(means, edges, baseline=None, color=colour, linewidth=1.4, label=label, zorder=3)
+        axes.stairs(means + sds, edges, baseline=means - sds, color=colour, alpha=0.15, fill=True)
+    axes.set_ylim(0)
+    axes.vlines(0, *axes.get_ylim(), color=DARK, linestyle=(0, (3, 1.5)), linewidth=0.8)
     axes.set_xlabel("margin")
-    axes.set_ylabel("share of the images")
+    axes.set_ylabel("share of the images [%]")
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return fig
 
 
-def _rows(found: dict[tuple[str, int], list[np.ndarray]]) -> list[Row]:
-    every = np.concatenate([margins for each in found.values() for margins in each])
+def _margins(runs: Sequence[Run], name: str, images: str) -> list[tuple[Run, np.ndarray]]:
+    """Return the margins of the runs that have them; one that diverged has none."""
+    found = [(run, array(run, name, images)) for run in runs]
+    return [(run, margins) for run, margins in found if margins is not None and np.isfinite(margins).all()]
+
+
+def _rows(found: dict[tuple[str, int], list[tuple[Run, np.ndarray]]]) -> list[Row]:
+    every = np.concatenate([margins for each in found.values() for _, margins in each])
     edges = np.linspace(every.min(), max(every.max(), every.min() + 1e-6), BINS + 1)
     rows: list[Row] = []
     for (network, split), each in found.items():
-        shares = [np.histogram(margins, edges)[0] / len(margins) for margins in each]
+        shares = [(run, np.histogram(margins, edges)[0] / len(margins)) for run, margins in each]
         for i in range(BINS):
             row: Row = {"network": network, "split": split, "from": float(edges[i]), "to": float(edges[i + 1])}
-            rows.append(row | {"share of images": Measure.of(float(share[i]) for share in shares)})
-    return rows
+            rows.append(row | {SHARE: Measure.of(((run, float(share[i])) for run, share in shares), PERCENT)})
+    return with_numbers(rows)
