@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import torch
 from torch import Tensor, nn
@@ -23,27 +22,24 @@ def energies(layer: Untied) -> dict[str, float]:
     """Split the squared norm of an untied weight into what is tied, what is local and untied, and what is not local.
 
     theta = P_tied theta + (P_local - P_tied) theta + (1 - P_local) theta: the mean of the kernels over sites, the rest
-    of the local blocks, and the rest of a fully connected weight.
+    of the local blocks, and the rest of a fully connected weight. Entries that lie on the layer's own padding only
+    ever meet zeros and are left out, of the mean too: a fully connected weight has no place for them, and both forms of
+    one layer then have the same energies.
 
     Returns:
-        tied, untied, off_local (0 of a locally connected layer): squared norms, whose sum is that of the weight.
+        tied, untied, off_local (0 of a locally connected layer): squared norms, whose sum is that of the linear map.
 
     Source: d'Ascoli et al., NeurIPS 2019, section 4 (deviation from the convolutional subspace).
     """
     dense = isinstance(layer, FullyConnected2d)
     local = layer.to_local() if dense else layer
-    weight = local.weight.detach().double()
-    present = torch.ones_like(weight[..., :1])
-    if dense:  # which has no entry for what would lie on the padding
-        columns = math.prod((local.in_channels, *local.sites.input_size))
-        present = (local.sites.index(weight.device) < columns).unsqueeze(-1).double()
-    times = present.sum(0)
-    mean = weight.sum(0) / times.clamp(min=1)
-    whole = (layer.linear if dense else layer).weight.detach().double()
+    present = local.sites.on_map(local.weight.device).unsqueeze(-1)
+    weight, mean = local.weight.detach().double() * present, local.tied().double()
+    outside = layer.linear.weight.detach().double().square().sum() - weight.square().sum() if dense else torch.zeros(())
     return {
-        "tied": (times * mean.square()).sum().item(),
+        "tied": (present * mean.square()).sum().item(),
         "untied": (present * (weight - mean).square()).sum().item(),
-        "off_local": max(0.0, (whole.square().sum() - weight.square().sum()).item()),
+        "off_local": max(0.0, outside.item()),
     }
 
 

@@ -1,7 +1,8 @@
 """How large the weights of a network are, counted as its locally connected equivalent would hold them.
 
-A convolution's kernel stands at every one of its L sites, so its squared norm counts L times; a network and its
-untied copies are then measured alike. Biases are left out.
+A convolution's kernel stands at every one of its L sites, so its squared norm counts L times; at the border, what lies
+on the layer's own padding does not count, as it only ever meets zeros. This is the squared Frobenius norm of the linear
+map, so a network and its untied copies of either form are measured alike. Biases are left out.
 """
 
 from __future__ import annotations
@@ -10,41 +11,50 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from analysis.curvature import largest_eigenvalue
 from core.errors import LayerError
 from layers import FullyConnected2d, LocallyConnected2d
 from layers.evaluating import evaluating
+from layers.sites import Sites
 
 WITH_WEIGHT = (nn.Conv2d, nn.Linear, LocallyConnected2d)
 
 
-def site_counts(model: nn.Module, input_size: Sequence[int]) -> dict[str, int]:
-    """Return L for every layer with a weight, by name: output sites of a convolution, 1 for a linear layer."""
-    counts: dict[str, int] = {}
+def layer_sites(model: nn.Module, input_size: Sequence[int]) -> dict[str, Sites | None]:
+    """Return where the sites of every layer with a weight lie, by name; None of a linear layer."""
+    found: dict[str, Sites | None] = {}
+    layers = _with_weight(model)
 
     def note(name: str) -> Callable[..., None]:
-        return lambda layer, inputs, output: counts.__setitem__(name, output.shape[-2] * output.shape[-1])
+        return lambda layer, inputs, output: found.__setitem__(name, Sites.of(layer, tuple(inputs[0].shape[-2:])))
 
-    layers = _with_weight(model)
     _pass(model, input_size, {name: note(name) for name, layer in layers.items() if isinstance(layer, nn.Conv2d)})
-    return {name: counts.get(name, 1) for name in layers}
+    return {name: found.get(name, getattr(layer, "sites", None)) for name, layer in layers.items()}
 
 
-def squared_norms(model: nn.Module, sites: Mapping[str, int]) -> dict[str, float]:
-    """Return ||W||_F^2 of every layer with a weight, by name; of a convolution L times that.
+def squared_norms(model: nn.Module, sites: Mapping[str, Sites | None]) -> dict[str, float]:
+    """Return ||W||_F^2 of every layer with a weight, by name, as its linear map holds it.
 
     Args:
         model: the network, or what it was untied to.
-        sites: L by the name of the layer, `site_counts` of the network before it was untied.
+        sites: by the name of the layer, `layer_sites` of the network before it was untied.
     """
-    layers, found = dict(model.named_modules()), {}
-    for name, count in sites.items():
-        layer = layers[name]
-        weight = (layer.linear if isinstance(layer, FullyConnected2d) else layer).weight
-        times = count if isinstance(layer, nn.Conv2d) else 1
-        found[name] = times * weight.detach().double().square().sum().item()
-    return found
+    layers = dict(model.named_modules())
+    return {name: _squared_norm(layers[name], of_layer) for name, of_layer in sites.items()}
+
+
+def _squared_norm(layer: nn.Module, sites: Sites | None) -> float:
+    if isinstance(layer, FullyConnected2d):
+        layer = layer.linear
+    squares = layer.weight.detach().double().square()
+    if isinstance(layer, LocallyConnected2d):
+        return (squares * layer.sites.on_map(squares.device).unsqueeze(-1)).sum().item()
+    if isinstance(layer, nn.Conv2d):
+        times = sites.on_map(squares.device).sum(0).view(*sites.kernel_size, -1)  # at how many sites on the map
+        return (squares * times.permute(2, 0, 1)).sum().item()
+    return squares.sum().item()
 
 
 def log_product(squared: Mapping[str, float]) -> float:
@@ -65,32 +75,27 @@ def per_margin(log_norm: float, margin: float) -> float | None:
 def spectral_norm(
     layer: nn.Module, input_size: Sequence[int], rng: torch.Generator, steps: int = 100, tolerance: float = 1e-5
 ) -> float:
-    """Return the largest singular value of a layer's linear map, by power iteration.
+    """Return the largest singular value of a layer's linear map A, the root of the largest eigenvalue of A^T A.
 
     Args:
         layer: any layer that is affine in its input; its bias does not count.
         input_size: shape of one input of it.
         rng: for the first vector.
-        steps: at most so many iterations.
-        tolerance: relative change at which it stops.
+        steps, tolerance: as of `analysis.curvature.largest_eigenvalue`.
     """
     like = next(layer.parameters())
-    zero = torch.zeros(1, *input_size, device=like.device, dtype=like.dtype)
-    v = torch.randn(zero.shape, generator=rng, dtype=like.dtype).to(like.device)
-    sigma = 0.0
+    x = torch.zeros(1, *input_size, device=like.device, dtype=like.dtype)
+    start = torch.randn(x.shape, generator=rng, dtype=like.dtype).to(like.device).flatten()
     with torch.no_grad():
-        offset = layer(zero)
-    for _ in range(steps):
-        v = v / v.norm()
-        with torch.no_grad():
-            u = layer(v) - offset
-        found = u.norm().item()
-        if found == 0 or abs(found - sigma) <= tolerance * found:
-            return found
-        sigma = found
-        x = v.requires_grad_()
-        v = torch.autograd.grad(layer(x), x, u)[0]
-    return sigma
+        offset = layer(x)
+
+    def product(v: Tensor) -> Tensor:
+        input = v.detach().view_as(x).requires_grad_()
+        output = layer(input)
+        return torch.autograd.grad(output, input, output.detach() - offset)[0].flatten()
+
+    value = largest_eigenvalue(product, start, steps, tolerance)
+    return math.nan if math.isnan(value) else math.sqrt(max(0.0, value))
 
 
 def spectral_norms(model: nn.Module, input_size: Sequence[int], rng: torch.Generator) -> dict[str, float]:

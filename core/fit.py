@@ -52,6 +52,8 @@ class Stage:
         carried: the optimiser's state where it outlives the stage: the stage begins with it unless it is empty, and
             leaves its own in it. The task empties it where other tensors are trained, and has it in its state_dict.
         annealed: progress -> what else changes by it, for the log; recorded with what is measured.
+        may_diverge: a loss that is not finite is logged as null and training goes on, as of several networks side by
+            side, where `loss` keeps those that diverged out of the gradient; otherwise it ends the run.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Stage:
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     carried: dict[str, Any] | None = None
     annealed: Callable[[float], dict[str, float]] = lambda progress: {}
+    may_diverge: bool = False
 
     def measured_at(self, step: int) -> bool:
         """True when the stage is to be measured after `step` steps of it."""
@@ -171,18 +174,21 @@ def fit(
                 evaluate = stage.measured_at(here.step)
                 improved = False
                 if evaluate or here.step % LOG_EVERY == 0:
-                    mean = float(here.loss_sum) / here.loss_count
+                    mean: float | None = float(here.loss_sum) / here.loss_count
                     if not math.isfinite(mean):
-                        raise SieveError(
-                            f"the loss of stage {stage.name} is {mean} at step {here.step}; "
-                            "a smaller learning rate may help"
-                        )
+                        if not stage.may_diverge:
+                            raise SieveError(
+                                f"the loss of stage {stage.name} is {mean} at step {here.step}; "
+                                "a smaller learning rate may help"
+                            )
+                        mean = None
                     row: dict[str, Any] = {"loss": mean, "lr": lr_at(stage.optim, here.step - 1, stage.steps)}
                     here.loss_sum, here.loss_count = 0.0, 0
                     if evaluate:
                         row |= stage.annealed(progress_at(here.step - 1, stage.steps)) | stage.measure()
-                        improved = bool(stage.best) and row[stage.best] > here.best
-                        here.best = max(here.best, row[stage.best]) if stage.best else here.best
+                        score = row[stage.best] if stage.best else None
+                        improved = score is not None and score > here.best
+                        here.best = score if improved else here.best
                     record(stage, row)
                     progress.show(row)
                 progress.step(here.step)

@@ -62,12 +62,9 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
             return None
         return coerce(name, next(a for a in arguments if a is not type(None)), value)
     if origin is tuple:
-        if isinstance(value, (list, tuple)):
-            items = list(value)
-        else:
-            # W&B passes a list as Python writes it: ['none', 'ones']
-            items = [item.strip(" '\"") for item in str(value).strip("[]()").split(",") if item.strip()]
-            items = [] if [str(item).lower() for item in items] == ["none"] else items
+        items = list(value) if isinstance(value, (list, tuple)) else _items(str(value))
+        if any(str(item).strip() == "" for item in items):
+            raise OptionError(f"{name}={value!s} has an empty item between its commas")
         return tuple(coerce(name, arguments[0], item) for item in items)
     if origin is Literal:
         if str(value) in arguments:
@@ -78,6 +75,19 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
         return _PRIMITIVES[kind](value)
     except (ValueError, TypeError, OverflowError):
         raise OptionError(f"{name}={value!s} is not {_DESCRIPTION[kind]}") from None
+
+
+def _items(text: str) -> list[str]:
+    """Cut a comma list; nothing in it, or none, is the empty list.
+
+    W&B passes a list as Python writes it, ['none', 'ones'], in which a tuple of one, (0,), ends with a comma.
+    """
+    inside = text.strip()
+    inside = inside.removesuffix(",)") if inside.startswith("(") else inside
+    inside = inside.strip("[]() ")
+    if inside.lower().strip("'\"") in ("", "none"):
+        return []
+    return [item.strip(" '\"") for item in inside.split(",")]
 
 
 def _boolean(value: Any) -> bool:

@@ -70,7 +70,7 @@ class Progress:
         """New numbers: the loss, and the total accuracy when it was measured."""
         self.last = {
             name.rsplit("/accuracy/total", 1)[0]: value for name, value in row.items()
-            if name == "loss" or name.endswith("accuracy/total")
+            if value is not None and (name == "loss" or name.endswith("accuracy/total"))
         }
         if self.bar is not None:
             self.bar.set_postfix({k: f"{v:.4g}" for k, v in self.last.items()}, refresh=False)

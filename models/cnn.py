@@ -1,15 +1,16 @@
 """The convolutional networks that are untied: SkinnyNet and AlexNet for 32x32 images, and one for shifted digits.
 
-All are one `nn.Sequential`; padding is a layer of its own, so that a fully connected relaxation sees padded maps as the
-published ones do.
+Each is one `nn.Sequential`, or two whose logits are added up; padding is a layer of its own, so that a fully connected
+relaxation sees padded maps as the published ones do.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from core.errors import LayerError, OptionError
 from core.registry import nearest
@@ -46,18 +47,59 @@ def digits(input_size: Sequence[int], classes: int, rng: torch.Generator) -> nn.
     return _network(input_size, [(1, 8, 3, 1, (2, 2)), (1, 16, 3, 1, (3, 3))], [], classes, rng)
 
 
-def make_cnn(name: str, input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int) -> nn.Sequential:
-    """Return the network of that name: skinny (of `channels` outputs a convolution), alexnet or digits.
+class LogitSum(nn.Module):
+    """Two networks side by side, trained as one: the sum of their logits."""
+
+    def __init__(self, cnn: nn.Module, fcn: nn.Module):
+        super().__init__()
+        self.cnn, self.fcn = cnn, fcn
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images [N, C, H, W] to logits [N, classes]."""
+        return self.cnn(x) + self.fcn(x)
+
+
+def skinny_plus_fc(
+    input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int = 64
+) -> LogitSum:
+    """Return SkinnyNet beside a network with linear layers in place of its convolutions, both from random weights.
+
+    Only the convolutions of the former can be untied.
+
+    Source: SkinnyCNNplusFC of the code of d'Ascoli et al., NeurIPS 2019, which no experiment of theirs uses.
+    """
+    cnn = skinny(input_size, classes, rng, channels)
+    layers: list[nn.Module] = []
+    x = torch.zeros(1, *input_size, device=rng.device)
+    with evaluating(cnn):
+        for layer in cnn:
+            y = layer(x)
+            with torch.device("meta"):  # the constructors would draw from the global generator
+                linear = Linear(x[0].numel(), y[0].numel())
+            if isinstance(layer, Conv2d):
+                layers += [nn.Flatten(), linear, nn.Unflatten(1, y.shape[1:])]
+            else:
+                layers.append(linear if isinstance(layer, Linear) else copy.deepcopy(layer))
+            x = y
+    return LogitSum(cnn, _drawn(nn.Sequential(*layers), rng))
+
+
+def make_cnn(name: str, input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int) -> nn.Module:
+    """Return the network of that name.
+
+    skinny and skinny_plus_fc have `channels` outputs a convolution; alexnet and digits have their own.
 
     Raises:
         OptionError: an unknown name.
         LayerError: the images are too small for it.
     """
-    if name == "skinny":
-        return skinny(input_size, classes, rng, channels)
+    of_width = {"skinny": skinny, "skinny_plus_fc": skinny_plus_fc}
+    if name in of_width:
+        return of_width[name](input_size, classes, rng, channels)
     others = {"alexnet": alexnet, "digits": digits}
     if name not in others:
-        raise OptionError(f"unknown network {name!r}; allowed: skinny, alexnet, digits{nearest(name, others)}")
+        allowed = (*of_width, *others)
+        raise OptionError(f"unknown network {name!r}; allowed: {', '.join(allowed)}{nearest(name, allowed)}")
     return others[name](input_size, classes, rng)
 
 
@@ -83,6 +125,11 @@ def _network(
             network.extend([nn.Dropout(0.5), Linear(inputs, width), nn.ReLU()])
             inputs = width
         network.append(Linear(inputs, classes))
+    return _drawn(network, rng)
+
+
+def _drawn(network: nn.Sequential, rng: torch.Generator) -> nn.Sequential:
+    """Give a network without weights its first ones."""
     network.to_empty(device=rng.device)
     for layer in network:
         if isinstance(layer, Conv2d | Linear):

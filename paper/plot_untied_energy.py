@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, VERMILLION, figure
+from paper.figure import figure
 from paper.marks import line
 from paper.measure import Measure, Row, with_numbers
-from paper.untying import HEADING, NAMES, rates, split_axis, splits
+from paper.untying import COLOURS, HEADING, NAMES, rates, split_axis, splits
 
 NAME = "untied_energy"
 TITLE = "How far untied networks leave the convolutions"
@@ -33,8 +33,8 @@ PAPER = (
     "the later the switch."
 )
 PARTS = {"tied": "tied", "untied": "untied, local", "off_local": "off-local"}
-COLOURS = {"tied": BLUE, "untied": ORANGE, "off_local": VERMILLION}
-MARKS = {"elcn": "-", "efcn": (0, (4, 1.5))}
+KINDS = ("elcn", "efcn")
+DASHES = {"tied": "-", "untied": (0, (4, 1.5)), "off_local": (0, (1, 1.5))}  # colours are of the networks, as elsewhere
 
 
 def table(runs: Sequence[Run], rate: str = "first") -> list[Row]:
@@ -42,7 +42,7 @@ def table(runs: Sequence[Run], rate: str = "first") -> list[Row]:
     found: list[Row] = []
     chosen = rates(runs)[-1 if rate == "last" else 0 :][:1]
     for lr in chosen:
-        for kind in MARKS:
+        for kind in KINDS:
             for split in splits(runs, kind, lr):
                 label = f"{kind}_{lr}/{split}"
                 row: Row = {"branch": kind, "learning rate": lr, "split": split}
@@ -57,13 +57,13 @@ def table(runs: Sequence[Run], rate: str = "first") -> list[Row]:
 def draw(rows: list[Row]) -> Figure:
     """Draw shares on the left and distances on the right."""
     fig, (left, right) = figure(9.2, 3.9, 2)
-    for kind, style in MARKS.items():
+    for kind in KINDS:
         mine = [row for row in rows if row["branch"] == kind]
         places = [row["split"] for row in mine]
         for part, words in PARTS.items():
             if kind == "elcn" and part == "off_local":
                 continue
-            drawn = {"color": COLOURS[part], "linestyle": style}
+            drawn = {"color": COLOURS[kind], "linestyle": DASHES[part]}
             if part != "tied":
                 line(left, places, [row[f"share, {words}"] for row in mine], **drawn)
             line(right, places, [row[f"moved, {words}"] for row in mine], f"{NAMES[kind]}: {words}", **drawn)

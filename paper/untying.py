@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from core.store import Run
 from paper.figure import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, VERMILLION
 from paper.measure import PERCENT, Measure, measured
+from tasks.branches import rate_name
 
 HEADING = "When does weight sharing stop mattering? CNN, eLCN, eFCN"
 RETIED = "retied"
@@ -25,7 +26,7 @@ COLOURS = {"control": DARK, "elcn": BLUE, "efcn": ORANGE, RETIED: GREEN, "lcn": 
 
 def rates(runs: Sequence[Run]) -> list[str]:
     """Return the branches' learning rates as they stand in keys, "0.01"."""
-    return list(dict.fromkeys(f"{rate:g}" for run in runs for rate in run.options.get("split.lr", ())))
+    return list(dict.fromkeys(rate_name(rate) for run in runs for rate in run.options.get("split.lr", ())))
 
 
 def splits(runs: Sequence[Run], kind: str, rate: str) -> list[int]:

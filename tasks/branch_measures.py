@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -17,6 +18,7 @@ from analysis.norms import log_product, path_norm, per_margin, spectral_norms, s
 from core.rng import stream
 from layers import FullyConnected2d
 from layers.evaluating import evaluating
+from layers.sites import Sites
 from models.stack import Stack
 
 Numbers = dict[str, float | None]
@@ -25,17 +27,20 @@ Numbers = dict[str, float | None]
 class Measures:
     """Measures networks on fixed sets of images.
 
+    A network that diverged, so that an answer of it is not a finite number, has no numbers: all of them are None,
+    also those that could be computed, such as its accuracy.
+
     Args:
         sets: "train", "test" and perhaps "valid" -> images [N, C, H, W] and labels [N].
-        sites: L of every layer of the convolutional network, `analysis.norms.site_counts`.
+        sites: of every layer of the convolutional network, `analysis.norms.layer_sites`.
         batch_size: images in a forward pass, over all networks of a stack.
         sharpness: training images on which the curvature is measured; 0: not measured.
-        seed: of the first vectors of power iterations.
+        seed: of the first vectors in the search for eigenvalues.
     """
 
     def __init__(
-        self, sets: Mapping[str, tuple[Tensor, Tensor]], sites: Mapping[str, int], batch_size: int, sharpness: int,
-        seed: int,
+        self, sets: Mapping[str, tuple[Tensor, Tensor]], sites: Mapping[str, Sites | None], batch_size: int,
+        sharpness: int, seed: int,
     ):  # fmt: skip
         self.sets, self.sites, self.batch_size, self.sharpness, self.seed = sets, sites, batch_size, sharpness, seed
         self.input_size = tuple(sets["train"][0].shape[1:])
@@ -48,25 +53,30 @@ class Measures:
         return torch.cat(found, 1)
 
     def scores(self, logits: Tensor, part: str) -> tuple[list[float], list[float]]:
-        """Return mean cross entropy and accuracy of each network from its logits [S, N, classes]."""
+        """Return mean cross entropy and accuracy of each network from its logits [S, N, classes], NaN if diverged."""
         labels = self.sets[part][1].expand(logits.shape[:2])
         losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-        return losses.double().mean(1).tolist(), (logits.argmax(-1) == labels).double().mean(1).tolist()
+        both = losses.double().mean(1), (logits.argmax(-1) == labels).double().mean(1)
+        return tuple(torch.where(_finite(logits), values, math.nan).tolist() for values in both)
 
     def while_training(self, stack: Stack, labels: Sequence[str]) -> Numbers:
-        """Return <label>/<set>/loss and accuracy, margins on the test set, and norms, of every network.
+        """Return <label>/<set>/loss and accuracy, margins on the test set, norms and energies of every network.
 
         Args:
             stack: the networks.
             labels: what stands before each one's keys; "" for none.
         """
-        numbers: Numbers = {}
         logits = {part: self.logits(stack, part) for part in self.sets}
-        for part, of_part in logits.items():
-            for label, loss, accuracy in zip(labels, *self.scores(of_part, part), strict=True):
-                numbers |= _under(label, {f"{part}/loss": loss, f"{part}/accuracy": accuracy})
+        scores = {part: self.scores(of_part, part) for part, of_part in logits.items()}
+        sound = torch.stack([_finite(of_part) for of_part in logits.values()]).all(0)
+        numbers: Numbers = {}
         for s, label in enumerate(labels):
-            numbers |= _under(label, self._margins_and_norms(stack.network(s), logits["test"][s]))
+            found: Numbers = {}
+            for part, (losses, accuracies) in scores.items():
+                found |= {f"{part}/loss": losses[s], f"{part}/accuracy": accuracies[s]}
+            network = stack.network(s)
+            found |= self._margins_and_norms(network, logits["test"][s]) | _parts("energy", network)
+            numbers |= _under(label, found, sound[s].item())
         return numbers
 
     def _margins_and_norms(self, network: nn.Module, logits: Tensor) -> Numbers:
@@ -82,6 +92,14 @@ class Measures:
             "norm/per_margin_published": per_margin(product, mistaken),
         }
 
+    def margins(self, stack: Stack) -> list[dict[str, np.ndarray]]:
+        """Return the margin of every image of the training and of the test set, for every network."""
+        found = {part: self.logits(stack, part) for part in ("train", "test")}
+        return [
+            {part: margins(logits[s], self.sets[part][1]).cpu().numpy() for part, logits in found.items()}
+            for s in range(stack.size)
+        ]
+
     def when_trained(self, stack: Stack, began: Stack, labels: Sequence[str]) -> Numbers:
         """Return what is measured once of every network.
 
@@ -91,17 +109,18 @@ class Measures:
             labels: what stands before each one's keys.
         """
         numbers: Numbers = {}
+        sound = torch.stack([_finite(self.logits(stack, part)) for part in self.sets]).all(0)
         for s, label in enumerate(labels):
             network = stack.network(s)
             found = {f"norm/squared/{name}": value for name, value in squared_norms(network, self.sites).items()}
             spectral = spectral_norms(network, self.input_size, stream(self.seed, "spectral"))
             found |= {f"norm/spectral/{name.removesuffix('.linear')}": value for name, value in spectral.items()}
-            found |= {"norm/path": path_norm(network, self.input_size), **_parts("energy", network)}
+            found["norm/path"] = path_norm(network, self.input_size)
             if self.sharpness:
                 found["sharpness"] = self._sharpness(network)
             found |= self._variants(network)
             found |= self._moved(network, stack.pick(s), began.pick(s))
-            numbers |= _under(label, found)
+            numbers |= _under(label, found, sound[s].item())
         return numbers
 
     def _moved(self, network: nn.Module, now: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> Numbers:
@@ -118,7 +137,7 @@ class Measures:
         network.eval()
         value = top_eigenvalue(
             lambda point: cross_entropy(functional_call(network, point, (x,)), y), weights,
-            stream(self.seed, "sharpness"), steps=50, tolerance=1e-2,
+            stream(self.seed, "sharpness"), steps=100, tolerance=1e-3,
         )  # fmt: skip
         network.train(training)
         return value
@@ -154,9 +173,14 @@ def _parts(what: str, network: nn.Module) -> Numbers:
     return numbers
 
 
-def _under(label: str, numbers: Numbers) -> Numbers:
-    """Return the numbers with the label before their names; what is not finite, of a network that diverged, is None."""
+def _finite(logits: Tensor) -> Tensor:
+    """Return of which networks all logits [S, N, classes] are finite, [S] bool."""
+    return logits.isfinite().flatten(1).all(1)
+
+
+def _under(label: str, numbers: Numbers, sound: bool = True) -> Numbers:
+    """Return the numbers with the label before their names; all are None of a network that is not sound."""
     return {
-        f"{label}/{name}" if label else name: value if value is not None and math.isfinite(value) else None
+        f"{label}/{name}" if label else name: value if sound and value is not None and math.isfinite(value) else None
         for name, value in numbers.items()
     }

@@ -12,6 +12,11 @@ from data.epochs import log_spaced
 FROM_SCRATCH = ("cnn", "lcn", "fcn")
 
 
+def rate_name(lr: float) -> str:
+    """Return how a learning rate stands in names: as short as can be, and never as another one does."""
+    return short if float(short := f"{lr:g}") == lr else repr(lr)
+
+
 @dataclass(frozen=True)
 class Group:
     """Networks of one kind that are trained side by side.
@@ -43,7 +48,7 @@ class Group:
     @cached_property
     def name(self) -> str:
         """The stage's name: cnn, or kind and learning rate, as in elcn_0.01."""
-        return "cnn" if self.kind == "cnn" else f"{self.kind}_{self.lr:g}"
+        return "cnn" if self.kind == "cnn" else f"{self.kind}_{rate_name(self.lr)}"
 
     @cached_property
     def key(self) -> str:

@@ -7,7 +7,8 @@ stage that trains the branches of all splits side by side, and for each untied b
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from analysis.locality import untied_layers
-from analysis.norms import site_counts
+from analysis.norms import layer_sites
 from analysis.paths import linear, tension
+from core.errors import OptionError
 from core.fit import Stage
 from core.option_groups import TrainOptions
 from core.rng import stream
@@ -27,13 +29,14 @@ from data.epochs import log_spaced
 from models.cnn import make_cnn
 from models.published import load_weights
 from models.stack import Stack
-from models.untie import untie
+from models.untie import choose, untie
 from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups
 from tasks.images import ImageTask
 
 log = logging.getLogger("sieve")
+Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
@@ -50,11 +53,12 @@ class CNNtoLCN(ImageTask):
         self.input_size = self.outline.shape
         rng = stream(options.seed, "init")
         cnn = make_cnn(options.model, self.input_size, self.outline.classes, rng, options.channels)
+        check_layers(options, cnn)
         if options.start is not None:
             load_weights(options.start, cnn)
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
-        self.sites = site_counts(self.cnn, self.input_size)
+        self.sites = layer_sites(self.cnn, self.input_size)
         self.splits = options.split.at or (0, *log_spaced(options.train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}
         self.restored: dict[str, dict[str, Tensor]] = {}
@@ -138,7 +142,7 @@ class CNNtoLCN(ImageTask):
 
     def stage(self, group: Group) -> Stage:
         """Return the stage that trains a group, all its networks at once."""
-        per_epoch = self.epochs.steps
+        per_epoch, total = self.epochs.steps, torch.sum if group.kind == "cnn" else sound_sum
 
         def begin() -> dict[str, Tensor]:
             self.epoch = 0.0
@@ -149,46 +153,70 @@ class CNNtoLCN(ImageTask):
             data=lambda rng, step: self.batch(group.splits, step),
             steps=group.epochs * per_epoch,
             train=begin,
-            loss=lambda batch, rows: self.total(group, self.losses(self.networks(group), batch)),
+            loss=lambda batch, rows: total(self.losses(self.networks(group), batch)),
             measure=lambda: self.measure(group),
             optim=self.sgd(group.lr),
             finish=lambda: self.finish(group),
             best="valid/accuracy" if group.from_scratch and "valid" in self.outline.sizes else "",
             plan={epoch * per_epoch for epoch in group.plan},
             lr_scales=self.lr_scales(group),
+            may_diverge=group.kind != "cnn",
         )
 
     def string(self, group: Group, s: int) -> Stage:
-        """Return the stage that relaxes a string between the CNN's last weights and those of an untied branch.
+        """Return the stage that relaxes a string between the CNN's last weights and those of an untied branch."""
+        label, lr = group.labels[s], self.options.paths.lr
+
+        def ends() -> Ends:
+            return self.cnn_end(group.kind), self.networks(group).pick(s)
+
+        def template() -> nn.Module:
+            return self.untied(group.kind, self.cnn)
+
+        return self.relaxed(
+            f"string/{label}", ends, template, group.lr if lr is None else lr,
+            lambda path: self.record_path("string", label, path),
+        )  # fmt: skip
+
+    def relaxed(
+        self, key: str, ends: Callable[[], Ends], template: Callable[[], nn.Module], lr: float,
+        record: Callable[[Path], dict[str, float | None]],
+    ) -> Stage:  # fmt: skip
+        """Return the stage that relaxes a string between two sets of weights.
 
         Its inner points descend sum over i of loss(t_i) + c/2 |t_i - t_(i-1)|^2 with c = stiffness / lr.
 
         Differs from the original: all points move at once along the gradient of this one sum.
+
+        Args:
+            key: name of the stage.
+            ends: returns the weights of both ends; called when the stage begins.
+            template: returns a network of their form.
+            lr: learning rate.
+            record: what to do with the path in the end; returns the numbers that sum it up.
         """
-        paths, key = self.options.paths, f"string/{group.labels[s]}"
-        lr = group.lr if paths.lr is None else paths.lr
-        ends: list[dict[str, Tensor]] = []
+        paths = self.options.paths
+        fixed: list[Mapping[str, Tensor]] = []
 
         def begin() -> dict[str, Tensor]:
-            ends[:] = [self.cnn_end(group.kind), self.networks(group).pick(s)]
+            fixed[:] = ends()
             return points().weights
 
         def points() -> Stack:
-            return self.stack(key, between, lambda: self.untied(group.kind, self.cnn))
+            return self.stack(key, between, template)
 
         def between() -> Stack:
-            inner = [linear(*ends, alpha) for alpha in alphas(paths.points)[1:-1]]
-            weights = {name: torch.stack([point[name] for point in inner]) for name in ends[0]}
-            return Stack(self.networks(group).template, weights)
+            inner = [linear(*fixed, alpha) for alpha in alphas(paths.points)[1:-1]]
+            return Stack(template(), {name: torch.stack([point[name] for point in inner]) for name in fixed[0]})
 
         def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
-            pull = paths.stiffness / lr * tension(points().weights, *ends)
-            return self.total(group, self.losses(points(), batch)) + self.total(group, pull[None])
+            pull = paths.stiffness / lr * tension(points().weights, *fixed)
+            return sound_sum(self.losses(points(), batch)) + sound_sum(pull[None])
 
         def finish() -> dict[str, float | None]:
-            path = along_string(self.measures, ends, points())
+            path = along_string(self.measures, fixed, points())
             self.drop(key)
-            return self.record_path("string", group.labels[s], path)
+            return record(path)
 
         return Stage(
             name=key,
@@ -199,6 +227,7 @@ class CNNtoLCN(ImageTask):
             measure=dict,
             optim=self.sgd(lr, momentum=0.0, weight_decay=0.0),
             finish=finish,
+            may_diverge=True,
         )
 
     def sgd(self, lr: float, **changed: float) -> TrainOptions:
@@ -214,7 +243,7 @@ class CNNtoLCN(ImageTask):
             return {}
         network = self.untied(group.kind, self.cnn)
         return {
-            f"{name}.{parameter}": self.sites[name] ** power
+            f"{name}.{parameter}": layer.sites.count**power
             for name, layer in untied_layers(network).items()
             for parameter, _ in layer.named_parameters()
         }
@@ -232,10 +261,6 @@ class CNNtoLCN(ImageTask):
         logits = stack(x)
         each = cross_entropy(logits.flatten(0, 1), y, reduction="none")
         return each.view(logits.shape[:2]).mean(1)
-
-    def total(self, group: Group, losses: Tensor) -> Tensor:
-        """Return the sum of a stage's losses; those of branches that diverged are left out, and the others go on."""
-        return losses.sum() if group.kind == "cnn" else losses[losses.detach().isfinite()].sum()
 
     def measure(self, group: Group) -> dict[str, float | None]:
         """Measure every network of a group, and keep the weights that this epoch is planned to leave."""
@@ -261,6 +286,8 @@ class CNNtoLCN(ImageTask):
         if self.options.run.save_tensors:
             self.save(group, stack, group.epochs)
         numbers = self.measures.when_trained(stack, self._begin(group), group.labels)
+        for label, found in zip(group.labels, self.measures.margins(stack), strict=True):
+            self.run.write_arrays(f"margins_{file_name(label)}", **found)
         if group.has_paths:
             end = {name: tensor.expand(stack.size, *tensor.shape) for name, tensor in self.cnn_end(group.kind).items()}
             first = Stack(stack.template, end)
@@ -280,9 +307,31 @@ class CNNtoLCN(ImageTask):
         """Write a path into arrays/ and return the numbers that sum it up."""
         self.run.write_arrays(f"path_{method}_{file_name(label)}", **path)
         if method == "average":
-            middle = len(path["alpha"]) // 2
-            return {f"{label}/average/test/accuracy": float(path["test_accuracy"][middle])}
+            middle = float(path["test_accuracy"][len(path["alpha"]) // 2])
+            return {f"{label}/average/test/accuracy": middle if math.isfinite(middle) else None}
         return {f"{label}/barrier/{method}": rise(path)}
+
+
+def sound_sum(losses: Tensor) -> Tensor:
+    """Return the sum of the losses of networks side by side.
+
+    Where one diverged there is no such number, and its gradient is that of the others, which go on.
+    """
+    others = losses[losses.detach().isfinite()].sum()
+    return others + (losses.sum() - others).detach()
+
+
+def check_layers(options: Any, cnn: nn.Module) -> None:
+    """Look whether the convolutions that `split.layers` names are there, which costs nothing.
+
+    Raises:
+        OptionError: a pattern names none, or none is left to untie.
+    """
+    if UNTIED.keys() & set(options.split.branches):
+        try:
+            choose(cnn, options.split.layers)
+        except OptionError as error:
+            raise OptionError(f"split.{error}") from None
 
 
 def file_name(label: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions, require
@@ -39,7 +39,7 @@ class SplitOptions:
     """Learning rate of an untied layer with L sites, times 1, sqrt(L) or L; with L its tied part moves as fast as the
     convolution would."""
     layers: tuple[str, ...] = ("*",)
-    """Names, or shell patterns of names, of the convolutions to untie."""
+    """Names, or shell patterns of names, of the convolutions to untie; !NAME leaves one out."""
     evaluations: int = 20
     """Epochs (log-spaced) after which a branch is measured, besides 0."""
     at_once: int | None = None
@@ -95,15 +95,18 @@ class BranchRunOptions(RunOptions):
 class CNNtoLCNOptions(TaskOptions):
     """A convolutional network that is untied at many epochs of its training."""
 
-    model: Literal["skinny", "alexnet", "digits"] = "skinny"
-    """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12."""
+    revision: ClassVar[int] = 2
+
+    model: Literal["skinny", "alexnet", "digits", "skinny_plus_fc"] = "skinny"
+    """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12; skinny_plus_fc: SkinnyNet
+    beside a fully connected network, trained as one on the sum of their logits."""
     channels: int = 64
     """Outputs of each convolution of SkinnyNet."""
     start: str | None = None
     """File with the CNN's first weights, in place of random ones: tensors/cnn_<epoch>.npz of a run, or a .pyT file of
     the original programs."""
     sharpness: int = 250
-    """Training images on which the top eigenvalue of the Hessian is measured; 0: not measured."""
+    """Training images on which the largest eigenvalue of the Hessian is measured; 0: not measured."""
     data: ImageOptions = field(default_factory=ImageOptions)
     train: EpochOptions = field(default_factory=EpochOptions)
     split: SplitOptions = field(default_factory=SplitOptions)

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from analysis.curvature import top_eigenvalue
+from analysis.curvature import largest_eigenvalue, top_eigenvalue
 from analysis.locality import energies, only_local, retied, untied_layers
 from analysis.margin import margin_summary, margins, published_margins
 from analysis.norms import (
+    layer_sites,
     log_product,
     path_norm,
     per_margin,
-    site_counts,
     spectral_norm,
     spectral_norms,
     squared_norms,
@@ -55,15 +55,24 @@ def test_published_margins_are_too_large_as_the_survey_measured():
 
 @pytest.mark.parametrize("kind", ["local", "dense"])
 def test_untying_changes_no_norm(network, kind):
-    sites = site_counts(network, SIZE)
-    assert sites == {"0": 48, "3": 1, "6": 1}
+    """The first layer has its padding inside, the norm is that of its linear map in every form."""
+    sites = layer_sites(network, SIZE)
+    assert {name: None if of_layer is None else of_layer.count for name, of_layer in sites.items()} == {
+        "0": 48, "3": 1, "6": None,
+    }  # fmt: skip
     free = untie(network, kind, SIZE)
-    before = squared_norms(network, sites)
-    if kind == "local":
-        after = squared_norms(free, site_counts(free, SIZE))
-        assert after == pytest.approx(before)
-        assert log_product(after) == pytest.approx(0.5 * sum(math.log(value) for value in before.values()))
+    before, after = squared_norms(network, sites), squared_norms(free, sites)
+    dense = free[0].linear if kind == "dense" else free[0].to_dense().linear
+    assert before["0"] == pytest.approx(torch.linalg.matrix_norm(dense.weight).item() ** 2)
+    assert after == pytest.approx(before)
+    assert log_product(after) == pytest.approx(0.5 * sum(math.log(value) for value in before.values()))
     assert path_norm(free, SIZE) == pytest.approx(path_norm(network, SIZE))
+
+
+def test_other_padding_than_zeros_counts(network):
+    conv = nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular")
+    sites = layer_sites(nn.Sequential(conv), SIZE)
+    assert squared_norms(nn.Sequential(conv), sites)["0"] == pytest.approx(48 * conv.weight.square().sum().item())
 
 
 def test_per_margin_is_no_number_without_a_margin():
@@ -98,15 +107,20 @@ def test_spectral_norms(network):
 
 def test_energies_add_up_and_are_tied_at_the_split(network):
     local, dense = untie(network, "local", SIZE)[0], untie(network, "dense", SIZE)[0]
-    for layer, weight in ((local, local.weight), (dense, dense.linear.weight)):
-        found, whole = energies(layer), weight.square().sum().item()
+    whole = dense.linear.weight.square().sum().item()
+    assert whole < 0.95 * local.weight.square().sum().item(), "what lies on the padding has no place in the matrix"
+    for layer in (local, dense):
+        found = energies(layer)
         assert found["tied"] == pytest.approx(whole) and found["untied"] == pytest.approx(0, abs=1e-12)
         assert found["off_local"] == pytest.approx(0, abs=1e-9)
-        with torch.no_grad():
-            weight.add_(torch.randn(weight.shape, generator=stream(0, "kick"), dtype=weight.dtype))
-        found, whole = energies(layer), weight.square().sum().item()
-        assert sum(found.values()) == pytest.approx(whole)
-        assert found["untied"] > 1 and (found["off_local"] > 1) == (layer is dense)
+    with torch.no_grad():
+        local.weight.add_(torch.randn(local.weight.shape, generator=stream(0, "kick"), dtype=torch.float64))
+        other = local.to_dense()
+        assert energies(other) == pytest.approx(energies(local)), "of both forms of one layer"
+        assert energies(local)["untied"] > 1
+        other.linear.weight.add_(torch.randn(dense.linear.weight.shape, generator=stream(1, "k"), dtype=torch.float64))
+    found = energies(other)
+    assert sum(found.values()) == pytest.approx(other.linear.weight.square().sum().item()) and found["off_local"] > 1
 
 
 def test_energy_of_a_kick_at_one_site():
@@ -136,8 +150,10 @@ def test_local_weights_alone_are_the_convolution(network):
 def test_a_retied_network_is_the_mean_over_sites(network):
     local = untie(network, "local", SIZE)
     kick = torch.randn(local[0].weight.shape, generator=stream(0, "kick"), dtype=torch.float64)
+    before = local[0].tied()
     with torch.no_grad():
-        local[0].weight += kick - kick.mean(0)
+        local[0].weight += kick
+        local[0].weight -= local[0].tied() - before
     x = torch.randn(3, *SIZE, generator=stream(0, "x"), dtype=torch.float64)
     assert not torch.allclose(local(x), network(x), atol=1e-3)
     torch.testing.assert_close(retied(local)(x), network(x))
@@ -194,17 +210,39 @@ def test_the_tension_of_a_string():
     assert tension(inner, *ends).item() == 0.5 * (1 + 4 + 4 + 4)
 
 
-def test_the_top_eigenvalue_of_a_quadratic():
-    torch.manual_seed(0)
-    matrix = torch.randn(6, 6, dtype=torch.float64)
-    matrix = matrix + matrix.T
-    values = torch.linalg.eigvalsh(matrix)
-    expected = values[values.abs().argmax()].item()
+def symmetric(values, dtype=torch.float64):
+    """A matrix of these eigenvalues."""
+    values = torch.as_tensor(values, dtype=torch.float64)
+    q = torch.linalg.qr(torch.randn(len(values), len(values), generator=stream(0, "q"), dtype=torch.float64)).Q
+    return (q @ torch.diag(values) @ q.T).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [-1.0, 0.95], [0.95, -1.0, 0.94, -0.99], [-2.0, -1.0, -3.0], [3.0], [0.0, 0.0], [1.0] * 20,
+        torch.linspace(-1, 1, 150), torch.linspace(-1, 1e-3, 150), [0.0] * 140 + [0.9, 0.91, 0.92, 1.0],
+    ],
+    ids=["two", "near", "negative", "one", "zero", "equal", "spread", "saddle", "cluster"],
+)  # fmt: skip
+def test_the_largest_eigenvalue_is_exact_whatever_lies_beside_it(values, dtype):
+    matrix = symmetric(values, dtype)
+    expected = max(float(value) for value in values)
+    for seed in range(3):
+        start = torch.randn(len(values), generator=stream(seed, "start"), dtype=dtype)
+        found = largest_eigenvalue(lambda v: matrix @ v, start, steps=200)
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_top_eigenvalue_of_a_quadratic_and_of_a_saddle():
+    matrix = symmetric([-5.0, 2.0, 1.0, 0.5, -1.0, 0.0])
 
     def loss(weights):
         x = torch.cat([weights["a"], weights["b"].flatten()])
         return 0.5 * x @ matrix @ x
 
     weights = {"a": torch.randn(2, dtype=torch.float64), "b": torch.randn(2, 2, dtype=torch.float64)}
-    found = top_eigenvalue(loss, weights, stream(0, "power"), steps=2000, tolerance=1e-9)
-    assert found == pytest.approx(expected, rel=1e-3)
+    assert top_eigenvalue(loss, weights, stream(0, "power")) == pytest.approx(2.0), "and not -5"
+    assert top_eigenvalue(lambda w: w["a"].sum(), weights, stream(0, "power")) == 0.0
+    assert math.isnan(top_eigenvalue(lambda w: w["a"].square().sum() * math.nan, weights, stream(0, "power")))

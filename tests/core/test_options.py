@@ -15,7 +15,9 @@ from tasks.options import OPTIONS, options_class, resolve
         (int | None, "none", None), (int | None, "Null", None), (int | None, None, None), (float | None, "0.5", 0.5),
         (tuple[int, ...], "800,800,64", (800, 800, 64)), (tuple[int, ...], [1, 2], (1, 2)),
         (tuple[int, ...], 5, (5,)), (tuple[int, ...], "[1, 2]", (1, 2)), (tuple[str, ...], "", ()),
-        (str, 12, "12"),
+        (tuple[int, ...], "(1,)", (1,)), (tuple[int, ...], "[]", ()), (tuple[int, ...], "()", ()),
+        (tuple[int, ...], None, ()), (tuple[str, ...], "['none', 'ones']", ("none", "ones")),
+        (tuple[str, ...], "['none']", ()), (str, 12, "12"),
     ],
 )
 def test_values(kind, given, expected):
@@ -56,7 +58,8 @@ def test_values(kind, given, expected):
         ({"task": "cnn_elcn", "split.lr": "none"}, "split.lr and split.branches need at least one value"),
         ({"task": "cnn_elcn", "paths.points": 2}, "paths.points=2 leaves a string nothing to move"),
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 makes the string swing"),
-        ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits; did you"),
+        ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits, "
+         "skinny_plus_fc; did you mean 'alexnet'?"),
         ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
          "magnitude, edge-popup, signed-popup, bernoulli, "
          "continuous-sparsification, hard-concrete; did you mean 'gumbel'?"),
@@ -69,6 +72,13 @@ def test_errors_say_what_is_allowed(values, text):
         resolve(values)
     assert str(error.value).startswith(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("given", ["0,,2", ",1", "1,", "[1,,2]", "1, ,2", ["1", ""], "['', 'a']", ","])
+@pytest.mark.parametrize("kind", [tuple[int, ...], tuple[float, ...], tuple[str, ...]])
+def test_an_empty_item_of_a_comma_list_is_refused(given, kind):
+    with pytest.raises(OptionError, match="^split.at=.* has an empty item between its commas$"):
+        coerce("split.at", kind, given)
 
 
 def test_a_batch_that_does_not_split_names_the_nearest_that_do():
@@ -90,7 +100,7 @@ def test_command_lines():
 # Those of revision 2 changed with a correction (CHANGELOG.md): their default holds out other pairs than before.
 PINNED = {
     "tuple": "ad6bde70b3", "tuple_ff": "42a9204001", "tuple_ff_copyweight": "fca142ae8c",
-    "addmul": "69b80fe0ec", "addmul_ff": "ec58778a3b", "cnn_elcn": "025ae4e2c6",
+    "addmul": "69b80fe0ec", "addmul_ff": "ec58778a3b", "cnn_elcn": "4be7c8cdc3",
     "edge_popup": "929840e539", "scan": "cdd8627e75", "trafo_scan": "1c19efe40e",
     "cifar10_class_removal": "573958db3f", "cifar10_mask_stability": "6dede66a11",
     "cifar10_resnet_hp_class_removal": "f11f44a5a1", "permuted_mnist": "2704aa5f01",

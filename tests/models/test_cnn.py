@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from analysis.norms import log_product, site_counts, squared_norms
+from analysis.norms import layer_sites, log_product, squared_norms
 from core.rng import stream
 from models import cnn
 from models.untie import untie
@@ -32,14 +32,14 @@ def test_published_sizes(build, size, tied, local, dense):
 
 
 def test_sites_of_the_digits_network():
-    sites = site_counts(cnn.digits((1, 12, 12), 10, stream(0, "init")), (1, 12, 12))
-    assert list(sites.values()) == [144, 36, 1]
+    first, second, head = layer_sites(cnn.digits((1, 12, 12), 10, stream(0, "init")), (1, 12, 12)).values()
+    assert (first.count, second.count, head) == (144, 36, None)
 
 
 def test_norms_at_initialisation_are_the_published_figures_left_end():
     """norm 7725 = 6165 + 1365 + 192 + 3.3 and log product 11.2, expected of torch's default initialisation."""
     model = cnn.skinny(CIFAR, 10, stream(0, "init"))
-    norms = squared_norms(model, site_counts(model, CIFAR))
+    norms = squared_norms(model, layer_sites(model, CIFAR))
     assert list(norms.values()) == pytest.approx([6165, 1365, 192, 3.3], rel=0.05)
     assert sum(norms.values()) == pytest.approx(7725, rel=0.02) and log_product(norms) == pytest.approx(11.2, abs=0.1)
 
@@ -57,3 +57,16 @@ def test_initialisation_is_a_function_of_the_stream():
     one, two, other = (cnn.alexnet(CIFAR, 10, stream(seed, "init")).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not torch.equal(one["1.weight"], other["1.weight"])
+
+
+def test_a_cnn_beside_a_fully_connected_network_is_the_sum_of_their_logits():
+    model = cnn.skinny_plus_fc(CIFAR, 10, stream(0, "init"), channels=2)
+    x = torch.randn(2, *CIFAR, generator=stream(0, "x"))
+    assert torch.equal(model(x), model.cnn(x) + model.fcn(x))
+    alone = cnn.skinny(CIFAR, 10, stream(0, "init"), channels=2)
+    dense = untie(alone, "dense", CIFAR)
+    assert torch.equal(model.cnn[1].weight, alone[1].weight) and count(model.fcn) == count(dense)
+    assert torch.allclose(untie(model, "dense", CIFAR)(x), model(x), atol=1e-5)
+    again = cnn.skinny_plus_fc(CIFAR, 10, stream(0, "init"), channels=2)
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
+    assert min(p.std().item() for p in model.parameters()) > 0

@@ -2,10 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from paper import plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying
-from paper.results import load
+from paper import plot_margins, plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying
+from paper.results import array, load
 from paper.run_all import main
 
 
@@ -80,17 +81,47 @@ def test_paths(two, real):
     assert {row["branch"] for row in plot_paths.table(runs, branch="elcn")} == {"elcn"}
 
 
+def test_margins(two, real):
+    runs = two({})
+    rows = plot_margins.table(runs)
+    assert {(row["network"], row["split"]) for row in rows} == {("CNN", 0), ("eLCN", 0), ("eLCN", 2)}
+    cnn = [row for row in rows if row["network"] == "CNN"]
+    assert sum(row["share of the images"].mean for row in cnn) == pytest.approx(1)
+    margins = real["cnn_elcn"].arrays("margins_cnn")["test"]
+    lowest = np.mean((margins >= cnn[0]["from"]) & (margins < cnn[0]["to"]))
+    assert cnn[0]["share of the images"].values == pytest.approx([lowest] * 2)
+    for run in runs[:1]:
+        diverged = {key: np.full_like(values, np.nan) for key, values in run.arrays("margins_elcn_0.05_2").items()}
+        run.write_arrays("margins_elcn_0.05_2", **diverged)
+    array.cache_clear()
+    counts = {(row["network"], row["split"]): row["share of the images"].n for row in plot_margins.table(runs)}
+    assert counts == {("CNN", 0): 2, ("eLCN", 0): 2, ("eLCN", 2): 1}
+    assert plot_margins.table(runs, images="train")[0]["from"] != rows[0]["from"]
+
+
+def test_a_colour_is_of_a_kind_of_network_in_all_figures(two):
+    runs = two({})
+    drawn = {}
+    for plot in (plot_untied_energy, plot_split_accuracy):
+        for axes in plot.draw(plot.table(runs)).axes:
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+                line = handle[0] if isinstance(handle, tuple) else handle
+                drawn.setdefault(label.partition(":")[0], set()).add(line.get_color())
+    assert {"eLCN", "eFCN"} <= drawn.keys() and all(len(colours) == 1 for colours in drawn.values())
+    assert len(set().union(*drawn.values())) == len(drawn)
+
+
 def test_runs_of_another_task_have_none_of_it(make_run, tmp_path):
     make_run(tmp_path, "small/tuple_ff")
-    for plot in (plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying):
+    for plot in (plot_margins, plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying):
         assert plot.table(load(tmp_path)) == []
 
 
-@pytest.mark.parametrize("choice", ["branch=elcn", "branch=control", "margin=published", "rate=last"])
+@pytest.mark.parametrize("choice", ["branch=elcn", "branch=control", "margin=published", "rate=last", "images=train"])
 def test_every_choice_is_drawn(make_run, tmp_path, choice, monkeypatch):
     lines = []
     monkeypatch.setattr("paper.run_all._say", lines.append)
     make_run(tmp_path / "runs", "small/cnn_elcn", "cnn_elcn")
-    figure = {"rate": "untied_energy", "margin": "untying"}.get(choice.split("=")[0], "untying")
+    figure = {"rate": "untied_energy", "margin": "untying", "images": "margins"}.get(choice.split("=")[0], "untying")
     arguments = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out"), "--only", figure, "--set", choice]
     assert main(arguments) == 0 and any(line.startswith(f"drawn  {figure}") for line in lines)

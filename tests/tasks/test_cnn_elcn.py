@@ -9,13 +9,16 @@ import torch
 
 import main
 from core import exit as code
+from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from models.cnn import digits, skinny
 from tasks import TASKS
-from tasks.branches import groups
+from tasks.branches import groups, rate_name
+from tasks.cnn_elcn import sound_sum
 from tasks.options import resolve
+from tasks.options.cnn_elcn import SplitOptions
 from tests.tasks.pages import documented
 
 TINY = {
@@ -185,22 +188,87 @@ def test_a_branch_that_diverges_leaves_the_others_alone(tmp_path):
     stack, batch = task.networks(group), task.batch((0, 1), 0)
     for tensor in stack.weights.values():
         tensor.requires_grad_()
-    task.total(group, task.losses(stack, batch)).backward()
+    sound_sum(task.losses(stack, batch)).backward()
     healthy = {name: tensor.grad[1].clone() for name, tensor in stack.weights.items()}
     with torch.no_grad():
         stack.weights["1.weight"][0, 3] = math.inf
     for tensor in stack.weights.values():
         tensor.grad = None
-    task.total(group, task.losses(stack, batch)).backward()
+    sound_sum(task.losses(stack, batch)).backward()
     assert all(torch.equal(stack.weights[name].grad[1], gradient) for name, gradient in healthy.items())
 
 
-def test_branches_that_diverge_are_numbers_that_are_none(tmp_path):
-    found = run(tmp_path, split__lr=1e9, split__branches="elcn", split__at="0")
-    assert found.summary["elcn_1e+09/0/train/loss"] is None and found.summary["elcn_1e+09/0/barrier/linear"] is None
-    assert found.summary["cnn/train/loss"] is not None
-    assert "elcn_1e+09/0 has diverged; a smaller split.lr may help" in found.path("log.txt").read_text()
+def test_branches_that_diverge_have_no_numbers_at_all(tmp_path):
+    """Not even those that could be computed: an accuracy of NaNs, a sharpness or a loss of nothing."""
+    found = run(tmp_path, split__lr=1e9, split__branches="control,elcn,efcn,lcn", split__at="0", split__epochs=2)
+    rows = found.history()
+    for name in ("control_1e+09/0", "elcn_1e+09/0", "efcn_1e+09/0", "lcn_1e+09"):
+        stage = name.partition("/")[0]
+        last = [row for row in rows if row["stage"] == stage][-1]
+        mine = {key: value for row in (found.summary, last) for key, value in row.items() if key.startswith(name + "/")}
+        assert len(mine) > 20
+        settings = (f"{stage}/epoch", f"{stage}/lr")
+        assert not {key: value for key, value in mine.items() if value is not None and key not in settings}
+        assert last[f"{stage}/loss"] is None and found.summary[f"{stage}/loss"] is None
+        assert f"{name} has diverged; a smaller split.lr may help" in found.path("log.txt").read_text()
+    first = next(row for row in rows if row["stage"] == "elcn_1e+09")
+    assert first["elcn_1e+09/0/test/accuracy"] is not None and found.summary["cnn/train/loss"] is not None
+    assert np.isnan(found.arrays("path_linear_elcn_1e+09_0")["test_accuracy"][-1])
     assert "NaN" not in found.path("summary.json").read_text() + found.path("history.jsonl").read_text()
+
+
+def test_the_loss_of_a_stage_is_a_number_while_all_its_networks_have_one():
+    losses = torch.tensor([0.1, 0.7, 0.2], requires_grad=True)
+    assert sound_sum(losses).item() == losses.sum().item()
+    one = torch.tensor([1.0, math.nan, 3.0], requires_grad=True)
+    total = sound_sum(one * 2)
+    total.backward()
+    assert math.isnan(total.item()) and one.grad.tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize("rates", [(0.01, 0.010000001), (0.1, 0.1 + 1e-16, 0.1 + 3e-17), (1e-10, 1.0000001e-10, 5.0)])
+def test_no_two_learning_rates_have_one_name(rates):
+    rates = sorted(set(rates))
+    split = SplitOptions(lr=tuple(rates), branches=("control", "elcn", "lcn"), at_once=1)
+    found = list(groups(split, (0, 3)))
+    for names in ([group.key for group in found], [label for group in found for label in group.labels]):
+        assert len(set(names)) == len(names) == len(rates) * 5
+    assert [float(rate_name(rate)) for rate in rates] == rates and rate_name(0.01) == "0.01"
+
+
+def test_energies_are_measured_over_time(finished):
+    rows = [row for row in finished.history() if "efcn_0.05/epoch" in row]
+    keys = [f"efcn_0.05/3/energy/{part}/total" for part in ("tied", "untied", "off_local")]
+    values = [[row[key] for key in keys] for row in rows]
+    assert values[0][1:] == pytest.approx([0, 0], abs=1e-9) and values[0][0] > 1, "at the split all is tied"
+    assert 0 < values[1][1] < values[2][1] and 0 < values[1][2] < values[2][2]
+    assert values[2] == [finished.summary[key] for key in keys]
+    assert rows[1]["efcn_0.05/3/energy/tied/1"] < values[1][0], "of each layer too"
+
+
+def test_margins_of_single_images_are_kept(finished):
+    for label in ("cnn", "control_0.05/0", "elcn_0.1/3", "efcn_0.05/1", "lcn_0.1", "fcn_0.05"):
+        found = finished.arrays(f"margins_{label.replace('/', '_')}")
+        assert found["train"].shape == (90,) and found["test"].shape == (40,)
+        assert found["test"].mean() == pytest.approx(finished.summary[f"{label}/margin/mean"], rel=1e-4, abs=1e-5)
+        right = (found["train"] > 0).mean()
+        assert right == pytest.approx(finished.summary[f"{label}/train/accuracy"], abs=1e-9)
+
+
+def test_a_cnn_beside_a_fully_connected_network(tmp_path):
+    rng = np.random.default_rng(0)
+    images = {f"x_{part}": rng.integers(0, 256, (20, 1, 32, 32), np.uint8) for part in ("train", "test")}
+    np.savez(tmp_path / "images.npz", **images, y_train=np.arange(20) % 2, y_test=np.arange(20) % 2)
+    found = run(
+        tmp_path / "runs", model="skinny_plus_fc", channels=2, data__name="digits", data__canvas="none", data__noise=0,
+        data__file=tmp_path / "images.npz", data__train_size="none", data__test_size="none", split__at="1",
+        train__epochs=1, split__epochs=1, split__branches="elcn", paths__methods="linear", sharpness=4,
+    )  # fmt: skip
+    layers = {key.split("/")[-1] for key in found.summary if "/energy/tied/" in key}
+    assert layers == {"cnn.1", "cnn.5", "cnn.9", "total"}, "of the convolutions alone"
+    assert {"cnn/norm/squared/fcn.2", "cnn/norm/squared/cnn.1", "cnn/sharpness"} <= set(found.summary)
+    before, after = tensors(found, "elcn_0.05_1_1"), tensors(found, "cnn_1")
+    assert not torch.equal(before["fcn.2.weight"], after["fcn.2.weight"]), "both are trained"
 
 
 def test_networks_from_scratch_are_untied_from_the_first(tmp_path):
@@ -250,7 +318,7 @@ def skinny_file(folder):
         ({"data.canvas": 7}, "a canvas of 7x7 is too small for images of 8x8"),
         ({"model": "alexnet", "data.canvas": "none", "data.noise": 0}, "images of 1x8x8 are too small for this"),
         ({"data.file": "nowhere.npz"}, "no image file 'nowhere.npz'"),
-        ({"split.layers": "conv1"}, "layers=conv1 names no Conv2d; there are: 1, 5"),
+        ({"split.layers": "conv1"}, "split.layers=conv1 names no Conv2d; there are: 1, 5"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(tmp_path, caplog, options, text):
@@ -258,3 +326,9 @@ def test_mistakes_are_one_line(tmp_path, caplog, options, text):
     assert main.main([f"--{name}={value}" for name, value in values.items()]) == code.BAD_INPUT
     (failed,) = Run.query(tmp_path, state="failed")
     assert text in failed.status["error"] and "\n" not in failed.status["error"]
+
+
+def test_a_wrong_layer_is_found_before_the_images_are_read(tmp_path):
+    with pytest.raises(OptionError, match="split.layers=conv1 names no Conv2d"):
+        build(tmp_path, split__layers="conv1")
+    assert build(tmp_path, split__layers="conv1", split__branches="control"), "where nothing is untied it does nothing"
