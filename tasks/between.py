@@ -31,6 +31,7 @@ from models.published import load_weights, read_tensors
 from models.stack import Stack
 from tasks.branch_paths import Path as Way
 from tasks.branch_paths import interpolated, rise
+from tasks.branch_string import relaxed
 from tasks.cnn_elcn import CNNtoLCN
 from tasks.options import resolve
 from tasks.options.cnn_elcn import PathOptions
@@ -159,7 +160,7 @@ def _string(task: CNNtoLCN, ends: Sequence[nn.Module], lr: float) -> Way:
         found.append(way)
         return {}
 
-    stage = task.relaxed("string", weights, lambda: ends[1], lr, keep)
+    stage = relaxed(task, "string", weights, lambda: ends[1], lr, keep)
     optimizer = make_optimizer(stage)
     for step in range(stage.steps):
         train_step(stage, optimizer, task.options.seed, step)

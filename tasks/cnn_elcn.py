@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +18,6 @@ from torch.nn.functional import cross_entropy
 
 from analysis.locality import untied_layers
 from analysis.norms import layer_sites
-from analysis.paths import linear, tension
 from core.errors import OptionError
 from core.fit import Stage
 from core.option_groups import TrainOptions
@@ -31,12 +30,12 @@ from models.published import load_weights
 from models.stack import Stack
 from models.untie import choose, untie
 from tasks.branch_measures import Measures
-from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
+from tasks.branch_paths import Path, interpolated, rise
+from tasks.branch_string import Ends, relaxed, sound_sum
 from tasks.branches import Group, groups
 from tasks.images import ImageTask
 
 log = logging.getLogger("sieve")
-Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
@@ -173,62 +172,10 @@ class CNNtoLCN(ImageTask):
         def template() -> nn.Module:
             return self.untied(group.kind, self.cnn)
 
-        return self.relaxed(
-            f"string/{label}", ends, template, group.lr if lr is None else lr,
+        return relaxed(
+            self, f"string/{label}", ends, template, group.lr if lr is None else lr,
             lambda path: self.record_path("string", label, path),
         )  # fmt: skip
-
-    def relaxed(
-        self, key: str, ends: Callable[[], Ends], template: Callable[[], nn.Module], lr: float,
-        record: Callable[[Path], dict[str, float | None]],
-    ) -> Stage:  # fmt: skip
-        """Return the stage that relaxes a string between two sets of weights.
-
-        Its inner points descend sum over i of loss(t_i) + c/2 |t_i - t_(i-1)|^2 with c = stiffness / lr.
-
-        Differs from the original: all points move at once along the gradient of this one sum.
-
-        Args:
-            key: name of the stage.
-            ends: returns the weights of both ends; called when the stage begins.
-            template: returns a network of their form.
-            lr: learning rate.
-            record: what to do with the path in the end; returns the numbers that sum it up.
-        """
-        paths = self.options.paths
-        fixed: list[Mapping[str, Tensor]] = []
-
-        def begin() -> dict[str, Tensor]:
-            fixed[:] = ends()
-            return points().weights
-
-        def points() -> Stack:
-            return self.stack(key, between, template)
-
-        def between() -> Stack:
-            inner = [linear(*fixed, alpha) for alpha in alphas(paths.points)[1:-1]]
-            return Stack(template(), {name: torch.stack([point[name] for point in inner]) for name in fixed[0]})
-
-        def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
-            pull = paths.stiffness / lr * tension(points().weights, *fixed)
-            return sound_sum(self.losses(points(), batch)) + sound_sum(pull[None])
-
-        def finish() -> dict[str, float | None]:
-            path = along_string(self.measures, fixed, points())
-            self.drop(key)
-            return record(path)
-
-        return Stage(
-            name=key,
-            data=lambda rng, step: self.batch((0,) * (paths.points - 2), step),
-            steps=paths.epochs * self.epochs.steps,
-            train=begin,
-            loss=loss,
-            measure=dict,
-            optim=self.sgd(lr, momentum=0.0, weight_decay=0.0),
-            finish=finish,
-            may_diverge=True,
-        )
 
     def sgd(self, lr: float, **changed: float) -> TrainOptions:
         """Return how a stage descends: plain steps, of which each network's depend on nothing but itself."""
@@ -310,15 +257,6 @@ class CNNtoLCN(ImageTask):
             middle = float(path["test_accuracy"][len(path["alpha"]) // 2])
             return {f"{label}/average/test/accuracy": middle if math.isfinite(middle) else None}
         return {f"{label}/barrier/{method}": rise(path)}
-
-
-def sound_sum(losses: Tensor) -> Tensor:
-    """Return the sum of the losses of networks side by side.
-
-    Where one diverged there is no such number, and its gradient is that of the others, which go on.
-    """
-    others = losses[losses.detach().isfinite()].sum()
-    return others + (losses.sum() - others).detach()
 
 
 def check_layers(options: Any, cnn: nn.Module) -> None:

@@ -15,8 +15,8 @@ from core.store import Run
 from core.trackers import Mirrors
 from models.cnn import digits, skinny
 from tasks import TASKS
+from tasks.branch_string import sound_sum
 from tasks.branches import groups, rate_name
-from tasks.cnn_elcn import sound_sum
 from tasks.options import resolve
 from tasks.options.cnn_elcn import SplitOptions
 from tests.tasks.pages import documented
