@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import SieveError
 from core.options import coerce, flatten, leaves
 from core.store import Run
-from launch.points import as_text
+from core.values import as_text
 from launch.sweep import Sweep
 from tasks.options import options_class, resolve
 

@@ -34,6 +34,7 @@ from tasks.branch_measures import Measures
 from tasks.branch_paths import Path, along_string, alphas, interpolated, rise
 from tasks.branches import Group, groups
 from tasks.images import ImageTask
+from tasks.sizes import check_at_most
 
 log = logging.getLogger("sieve")
 Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
@@ -58,6 +59,7 @@ class CNNtoLCN(ImageTask):
             load_weights(options.start, cnn)
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
+        check_at_most(options, "sharpness", self.outline.sizes["train"], "training images")
         self.sites = layer_sites(self.cnn, self.input_size)
         self.splits = options.split.at or (0, *log_spaced(options.train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}
