@@ -8,6 +8,7 @@ from dataclasses import make_dataclass
 from functools import lru_cache
 from typing import Any
 
+from core.conditions import inert
 from core.errors import BatchError, OptionError
 from core.options import assemble, build, changed, leaves, revisions
 from core.registry import Registry
@@ -102,6 +103,36 @@ def outdated(run: Run) -> str:
         for part, name in (("task", run.task), ("mask", f"mask.method={method}"))
         if run.revision.get(part, 1) != now.get(part, 1)
     )  # fmt: skip
+
+
+def still_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a stored run without those that its task has no more, as they did nothing there.
+
+    Args:
+        values: by dotted names, `task` among them. A name that no task ever had stays, as do all of an unknown task.
+    """
+    try:
+        known = leaves(options_class(str(values.get("task")), values.get("mask.method")))
+    except OptionError:
+        return dict(values)
+    return {name: value for name, value in values.items() if name in known or name not in _every_option()}
+
+
+def resolve_stored(values: Mapping[str, Any]) -> Any:
+    """Return the checked options of a stored run, as `resolve` does, without what did nothing.
+
+    Raises:
+        OptionError, BatchError: as `resolve`.
+    """
+    values = still_options(values)
+    options = assemble(options_class(str(values.get("task")), values.get("mask.method")), values)
+    nothing = inert(options, changed(options))
+    return resolve({name: value for name, value in values.items() if name not in nothing})
+
+
+@lru_cache
+def _every_option() -> frozenset[str]:
+    return frozenset(name for task in OPTIONS for method in METHODS for name in leaves(options_class(task, method)))
 
 
 def check_method(task: str, cls: type, values: Mapping[str, Any]) -> None:

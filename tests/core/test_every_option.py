@@ -18,7 +18,8 @@ from core.options import OUTSIDE_SIGNATURE, assemble, build, flatten, leaves, re
 from core.store import Run, describe
 from core.values import as_text, coerce
 from masks.options import METHODS
-from tasks.options import OPTIONS, options_class, resolve
+from paper.sweeps import texts
+from tasks.options import OPTIONS, options_class, resolve, resolve_stored
 
 ODD = [
     "nan", "inf", "-inf", -1, 0, 1e300, 10**18, "", "abc", [1, 2], "[1, 2]", [], "ü☃", "a\nb", "\0", "x" * 300,
@@ -246,3 +247,13 @@ def test_help_shows_limits_and_conditions(capsys):
     print_help(options_class("tuple"), "main.py --task=tuple")
     shown = " ".join(capsys.readouterr().out.split())
     assert "[0, 1e9]; default: 0.001" in shown and "only with train.optimizer=sgd; default: 0.9" in shown
+
+
+def test_a_stored_run_is_read_without_what_did_nothing():
+    stored = flatten(resolve({"task": "edge_popup"})) | {"mask.init": 2.0, "mask.penalty": 1e-4, "mask.bias": True}
+    assert signature(resolve_stored(stored)) == signature(resolve({"task": "edge_popup"}))
+    assert texts(stored) == texts(flatten(resolve({"task": "edge_popup"})))
+    once = flatten(resolve({"task": "tuple"})) | {"train.momentum": 0.8, "mask.method": "magnitude", "mask.init": 1.0}
+    assert resolve_stored(once) == resolve({"task": "tuple", "mask.method": "magnitude"})
+    with pytest.raises(SieveError, match="unknown option 'mask.nonsense'"):
+        resolve_stored(stored | {"mask.nonsense": 1})

@@ -165,7 +165,7 @@ def test_branches_trained_side_by_side_are_those_trained_alone(tmp_path):
 def test_a_learning_rate_times_the_sites_moves_the_tied_part_as_the_convolution(tmp_path, kind):
     found = run(
         tmp_path, split__at="1", split__epochs=1, split__branches=f"control,{kind}", split__multiplier="sites",
-        train__batch_size=1000, train__epochs=1, paths__methods="none", sharpness=0,
+        train__batch_size=90, train__epochs=1, paths__methods="none", sharpness=0,
     )  # fmt: skip
     task = build(tmp_path, split__at="1", train__epochs=1)
     network = task.untied(kind, task.cnn)
