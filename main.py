@@ -10,7 +10,8 @@ import sys
 from core import exit as code
 from core.errors import SieveError
 from core.logs import start_log
-from core.options import print_help, read_arguments
+from core.option_help import print_help
+from core.options import read_arguments
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of

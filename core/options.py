@@ -11,23 +11,21 @@ import dataclasses
 import functools
 import hashlib
 import json
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import yaml
-
+from core.conditions import inert
 from core.errors import OptionError
 from core.original_names import ORIGINAL_NAMES
 from core.registry import nearest
+from core.values import as_text, coerce, kinds_of, literal, said
 
 Options = TypeVar("Options")
 OUTSIDE_SIGNATURE = ("run.", "log")
 
 
 class Leaf(NamedTuple):
-    """One option: its type, and its default."""
+    """One option: its type, with its limits, and its default."""
 
     type: Any
     default: Any
@@ -36,10 +34,9 @@ class Leaf(NamedTuple):
 @functools.cache
 def leaves(cls: type) -> dict[str, Leaf]:
     """Return every option of a dataclass by dotted name, groups opened up."""
-    hints = typing.get_type_hints(cls)
     found: dict[str, Leaf] = {}
     for field in dataclasses.fields(cls):
-        kind = hints[field.name]
+        kind = kinds_of(cls)[field.name]
         if dataclasses.is_dataclass(kind):
             found |= {f"{field.name}.{name}": leaf for name, leaf in leaves(kind).items()}
         else:
@@ -47,89 +44,22 @@ def leaves(cls: type) -> dict[str, Leaf]:
     return found
 
 
-def coerce(name: str, kind: Any, value: Any) -> Any:
-    """Turn command-line text or a YAML value into the option's type.
-
-    Accepts comma lists for tuples, 0/1/true/false for booleans, none/None/null for optional values,
-    and numbers such as `1e-2` that YAML reads as text.
-
-    Raises:
-        OptionError: the value is of the wrong type; the text names the option, the value and what is allowed.
-    """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if value is None or str(value).lower() in ("none", "null", ""):
-            return None
-        return coerce(name, next(a for a in arguments if a is not type(None)), value)
-    if origin is tuple:
-        items = list(value) if isinstance(value, (list, tuple)) else _items(str(value))
-        if any(str(item).strip() == "" for item in items):
-            raise OptionError(f"{name}={value!s} has an empty item between its commas")
-        return tuple(coerce(name, arguments[0], item) for item in items)
-    if origin is Literal:
-        if str(value) in arguments:
-            return str(value)
-        allowed = ", ".join(arguments)
-        raise OptionError(f"{name}={value!s} is not one of {allowed}{nearest(str(value), arguments)}")
-    try:
-        return _PRIMITIVES[kind](value)
-    except (ValueError, TypeError, OverflowError):
-        raise OptionError(f"{name}={value!s} is not {_DESCRIPTION[kind]}") from None
-
-
-def _items(text: str) -> list[str]:
-    """Cut a comma list; nothing in it, or none, is the empty list.
-
-    W&B passes a list as Python writes it, ['none', 'ones'], in which a tuple of one, (0,), ends with a comma.
-    """
-    inside = text.strip()
-    inside = inside.removesuffix(",)") if inside.startswith("(") else inside
-    inside = inside.strip("[]() ")
-    if inside.lower().strip("'\"") in ("", "none"):
-        return []
-    return [item.strip(" '\"") for item in inside.split(",")]
-
-
-def _boolean(value: Any) -> bool:
-    word = str(value).lower()
-    return word in ("true", "1") if word in ("true", "1", "false", "0") else _refuse()
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool):
-        _refuse()
-    number = float(value)
-    return int(value) if isinstance(value, int) else int(number) if number == int(number) else _refuse()
-
-
-def _float(value: Any) -> float:
-    return _refuse() if isinstance(value, bool) else float(value)
-
-
-def _string(value: Any) -> str:
-    return _refuse() if isinstance(value, (list, tuple, dict)) or value is None else str(value)
-
-
-def _refuse() -> Any:
-    raise ValueError
-
-
-_PRIMITIVES = {bool: _boolean, int: _integer, float: _float, str: _string}
-_DESCRIPTION = {
-    bool: "a boolean (true, false, 1, 0)",
-    int: "a whole number",
-    float: "a number",
-    str: "a piece of text",
-}
-
-
 def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
     """Make the options dataclass `cls` from dotted names; what is not named keeps its default.
 
     Raises:
         OptionError: an unknown name (with the nearest, or this program's word for an original program's
-            option) or a value of the wrong type.
+            option), a value of the wrong type or outside its limits, or one that would do nothing.
     """
+    options = assemble(cls, values)
+    given = changed(options)
+    for name, reason in inert(options, given).items():
+        raise OptionError(f"{name}={said(as_text(given[name]) or 'none')} {reason}")
+    return options
+
+
+def assemble(cls: type[Options], values: Mapping[str, Any]) -> Options:
+    """Return what `build` does, also where an option would do nothing."""
     known = leaves(cls)
     for name in values:
         if name not in known:
@@ -144,20 +74,20 @@ def unknown_option(name: str, known: Mapping[str, Any]) -> str:
     if original is not None:
         words = original.split(" or ")
         here = [word for word in words if word.split()[0] in known] or words
-        return f"unknown option {name!r}; here it is {' or '.join(here)}"
+        return f"unknown option {said(name)!r}; here it is {' or '.join(here)}"
     group = name.partition(".")[0]
     near = nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
-    return f"unknown option {name!r}{near or '; allowed: ' + ', '.join(known)}"
+    return f"unknown option {said(name)!r}{near or '; allowed: ' + ', '.join(known)}"
 
 
 def _assemble(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
-    hints, arguments = typing.get_type_hints(cls), {}
-    for field in dataclasses.fields(cls):
-        name = prefix + field.name
-        if dataclasses.is_dataclass(hints[field.name]):
-            arguments[field.name] = _assemble(hints[field.name], values, name + ".")
+    arguments = {}
+    for field, kind in kinds_of(cls).items():
+        name = prefix + field
+        if dataclasses.is_dataclass(kind):
+            arguments[field] = _assemble(kind, values, name + ".")
         elif name in values:
-            arguments[field.name] = values[name]
+            arguments[field] = values[name]
     return cls(**arguments)
 
 
@@ -210,51 +140,30 @@ def read_arguments(argv: Sequence[str]) -> dict[str, str]:
 
     A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped; a mapping, which
     it passes for nested parameters, is opened.
+
+    Raises:
+        OptionError: a word that is no option, or two values for one.
     """
     found: dict[str, str] = {}
     tokens = list(argv)
     while tokens:
         token = tokens.pop(0)
         if not token.startswith("-") or token.strip("-") == "":
-            raise OptionError(f"{token!r} is not an option; options look like --train.steps=2000")
+            raise OptionError(f"{said(token)!r} is not an option; options look like --train.steps=2000")
         name, equals, value = token.lstrip("-").partition("=")
         if not equals:
             value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
-        if name != "_wandb":
-            found |= _opened(name.replace("-", "_"), value)
+        if name == "_wandb":
+            continue
+        for option, text in _opened(name.replace("-", "_"), value):
+            if found.setdefault(option, text) != text:
+                raise OptionError(f"{option} is given twice: {said(found[option])} and {said(text)}")
     return found
 
 
-def _opened(name: str, value: str) -> dict[str, str]:
+def _opened(name: str, value: str) -> list[tuple[str, str]]:
     """Open the mapping that a W&B agent passes for nested parameters: --mask={'lr': 0.1} is --mask.lr=0.1."""
-    inner = yaml.safe_load(value) if value.startswith("{") else None
+    inner = literal(value) if value.startswith("{") else None
     if not isinstance(inner, dict):
-        return {name: value}
-    return {k: v for key, item in inner.items() for k, v in _opened(f"{name}.{key}", str(item)).items()}
-
-
-def print_help(cls: type, prog: str) -> None:
-    """Print every option with its type, default and meaning."""
-    import tyro
-
-    registry = tyro.constructors.ConstructorRegistry()
-
-    @registry.primitive_rule
-    def comma_list(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
-        # tyro's own lists are separated by spaces, which no sweep can pass
-        if typing.get_origin(info.type) is not tuple:
-            return None
-        item = typing.get_args(info.type)[0]
-        one = "|".join(typing.get_args(item)) if typing.get_origin(item) is Literal else item.__name__.upper()
-        return tyro.constructors.PrimitiveConstructorSpec(
-            nargs=1,
-            metavar=f"{one},...",
-            instance_from_str=lambda texts: coerce("", info.type, texts[0]),
-            is_instance=lambda value: isinstance(value, tuple),
-            str_from_instance=lambda value: [",".join(map(str, value)) or "none"],
-        )
-
-    try:
-        tyro.cli(cls, args=["--help"], prog=prog, registry=registry, config=(tyro.conf.FlagConversionOff,))
-    except (SystemExit, BrokenPipeError):  # shown; or cut short by `| head`
-        pass
+        return [(name, value)]
+    return [pair for key, item in inner.items() for pair in _opened(f"{name}.{key}".replace("-", "_"), str(item))]

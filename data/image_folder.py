@@ -89,6 +89,12 @@ class FolderImages:
         return (index.nonzero()[:, 0] if index.dtype == torch.bool else index).tolist()
 
 
+def check_size(part: str, wanted: int | None, there: int) -> None:
+    """Raise OptionError where more images of a part are asked for than there are; None asks for all."""
+    if wanted is not None and wanted > there:
+        raise OptionError(f"data.{part}_size={wanted} is more than the {there} {part} images there are")
+
+
 def folder_images(
     folder: Path, hold_out: bool = True, train_size: int | None = None, test_size: int | None = None,
     device: torch.device | str = "cpu",
@@ -102,13 +108,16 @@ def folder_images(
         device: where batches are put.
 
     Raises:
-        OptionError: the folder or a part of it is not there, or has no images; its parts have different classes.
+        OptionError: the folder or a part of it is not there, or has fewer images than asked for; its parts have
+            different classes.
     """
     found = {part: _listed(folder / part) for part in ("train", "val")}
     if found["train"].classes != found["val"].classes:
         raise OptionError(f"{folder}: train and val have different classes")
+    valid = math.ceil(VALID_SHARE * len(found["train"])) if hold_out else 0
+    check_size("train", train_size, len(found["train"]) - valid)
+    check_size("test", test_size, len(found["val"]))
     order = torch.randperm(len(found["train"]), generator=stream(0, "folder", "train"))
-    valid = math.ceil(VALID_SHARE * len(order)) if hold_out else 0
     test = torch.randperm(len(found["val"]), generator=stream(0, "folder", "val"))[:test_size].sort().values
     chosen = {
         "train": ("train", order[valid:][:train_size].sort().values),

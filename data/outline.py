@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from core.errors import OptionError
-from data.image_folder import SIDE, folder_images
+from data.image_folder import SIDE, check_size, folder_images
 from data.images import images_from_file, stays_in_training
 
 # name -> channels, height, width, classes, training and test images
@@ -45,8 +45,8 @@ def image_outline(
     Nothing is downloaded: the named sets are known, a file is read, and a folder is listed.
 
     Raises:
-        OptionError: a file or folder that is missing or not of the right form; a canvas smaller than the images; no
-            image left in a set; a test label that training does not have.
+        OptionError: a file or folder that is missing or not of the right form; a canvas smaller than the images; more
+            images asked for than there are, or none left in a set; a test label that training does not have.
     """
     if name == "imagenet" and file is None:
         if canvas is not None:
@@ -69,7 +69,8 @@ def image_outline(
     if not hold_out:
         sizes["train"] += sizes.pop("valid")
     for part, size in (("train", train_size), ("test", test_size)):
-        sizes[part] = min(sizes[part], sizes[part] if size is None else size)
+        check_size(part, size, sizes[part])
+        sizes[part] = sizes[part] if size is None else size
     empty = [part for part, size in sizes.items() if size == 0]
     if empty:
         raise OptionError(f"there are no {empty[0]} images left")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.errors import OptionError
 from core.rng import stream
-from data.image_folder import folder_images
+from data.image_folder import check_size, folder_images
 from data.images import Images, load_images, normalise
 from data.shifted import shifted
 
@@ -34,7 +34,8 @@ def standardised_images(
         "train", "valid" (if held out) and "test" -> x [N, C, H, W] float32, y [N] int64.
 
     Raises:
-        OptionError: as `load_images`; a canvas smaller than the images; a test label that training does not have.
+        OptionError: as `load_images`; more images asked for than there are; a canvas smaller than the images; a test
+            label that training does not have.
     """
     if name == "imagenet" and file is None:
         if canvas is not None:
@@ -46,7 +47,9 @@ def standardised_images(
         sets["valid"] = valid
     else:
         sets["train"] = Images(torch.cat([sets["train"].x, valid.x]), torch.cat([sets["train"].y, valid.y]))
-    sets["train"], sets["test"] = sets["train"][:train_size], sets["test"][:test_size]
+    for part, size in (("train", train_size), ("test", test_size)):
+        check_size(part, size, len(sets[part]))
+        sets[part] = sets[part][:size]
     if canvas is not None:
         sets = {
             part: Images(shifted(images.x, canvas, noise, stream(0, "canvas", part)), images.y)

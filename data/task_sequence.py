@@ -76,6 +76,13 @@ class TaskSequence:
         x, y = self._chosen(task, *self.sets[part])
         return self._seen(task, x), y
 
+    def least(self, part: str) -> int:
+        """Return the number of examples of the task that has the fewest in the set `part`."""
+        y = self.sets[part][1]
+        if self.kind != "split":
+            return len(y)
+        return min(int(torch.isin(y, classes.to(y.device)).sum()) for classes in self._classes)
+
     def epoch(self, task: int) -> int:
         """Return the number of batches in which every training image of a task has been seen."""
         return self._epochs(task).steps

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TextIO
 
 from core.errors import SweepError
-from launch.points import Point, as_text
+from core.values import as_text
+from launch.points import Point
 from launch.screen import Screen
 from launch.sweep import Resolve, Sweep
 

@@ -13,6 +13,7 @@ from typing import Any
 from core.errors import SieveError
 from core.provenance import commits
 from core.store import Run, state_of
+from core.values import as_text
 from tasks.options import outdated
 
 
@@ -57,15 +58,6 @@ class Point:
         run = {"run.sweep": self.options.run.sweep, "run.dir": self.options.run.dir}
         options = {**self.values, **(extra or {}), **run}.items()
         return [sys.executable, str(program), *(f"--{name}={as_text(value)}" for name, value in options)]
-
-
-def as_text(value: Any) -> str:
-    """Return a value as it is written on a command line: lists with commas, none, true, false."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return ",".join(as_text(item) for item in value)
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def table(points: Iterable[Point]) -> list[str]:

@@ -18,16 +18,18 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from core.errors import SieveError, SweepError
+from core.limits import SweepName
 from core.options import read_arguments
 from core.registry import nearest
 from core.store import folder_of
+from core.values import as_text, said
 from launch.document import Document, Located
 from launch.parameter import MOST, Parameter, given
-from launch.points import Point, as_text
+from launch.points import Point
 from launch.schema import read_parameters
 
 METHODS = ("grid", "random", "bayes")
@@ -212,9 +214,9 @@ def _name(document: Document) -> str:
     item = document.root.get("name")
     if item is None:
         return document.path.stem
-    parts = PurePosixPath(item.value).parts if isinstance(item.value, str) else ()
-    if not parts or parts[0] == "/" or ".." in parts:
-        raise document.error(item.line, f"name: {item.plain()!r} is no folder name, such as small/tuple_ff")
+    refusal = SweepName().refusal(item.value) if isinstance(item.value, str) else f"is not {SweepName()}"
+    if refusal:
+        raise document.error(item.line, f"name: {said(item.plain())!r} {refusal}")
     return item.value
 
 

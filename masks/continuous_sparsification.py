@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from core.errors import OptionError
+from core.limits import Temperature
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -37,14 +37,9 @@ class ContinuousSparsification(Method):
     relaxed: ClassVar[bool] = True
     start: ClassVar[float | None] = -0.1
 
-    initial_temperature: float = 1.0
-    final_temperature: float = 100.0
+    initial_temperature: Temperature = 1.0
+    final_temperature: Temperature = 100.0
     reduction: Literal["sum", "mean", "tensor_mean"] = "sum"
-
-    def __post_init__(self) -> None:
-        for name in ("initial_temperature", "final_temperature"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise OptionError(f"mask.{name}={getattr(self, name)} must be a number above 0")
 
     def at(self, progress: float) -> ContinuousSparsification:
         # a product of powers, and not a power of the quotient: exact at both ends

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from core.conditions import when
 from core.errors import OptionError
-from masks.largest import check_keep, kept, largest, largest_covering
+from core.limits import Kept, Positive
+from masks.largest import kept, largest, largest_covering
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -37,17 +39,18 @@ class EdgePopup(Method):
     (1 - keep) * size is not exact, and scores may lie in memory in any order.
     """
 
-    keep: float = 0.5
+    unused: ClassVar[tuple[str, ...]] = ("init", "penalty")
+    only_with: ClassVar = {"keep": when("er_scale", None)}
+
+    keep: Kept = 0.5
     rank: Literal["abs", "signed"] = "abs"
     scope: Literal["layer", "network"] = "layer"
-    er_scale: float | None = None
+    er_scale: Positive | None = None
 
     def __post_init__(self) -> None:
-        check_keep(self.keep)
-        if self.er_scale is not None and (self.er_scale <= 0 or self.scope == "network"):
-            raise OptionError(
-                f"mask.er_scale={self.er_scale} must be above 0 and is a budget of single tensors: mask.scope=layer"
-            )
+        super().__post_init__()
+        if self.er_scale is not None and self.scope == "network":
+            raise OptionError(f"mask.er_scale={self.er_scale} is a budget of single tensors: mask.scope=layer")
 
     @property
     def joint(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from core.limits import Temperature
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Gumbel(Method):
     elementwise: ClassVar[bool] = True
     random: ClassVar[bool] = True
 
-    temperature: float = 1.0
+    temperature: Temperature = 1.0
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         from masks.noise import gumbel_sample

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from core.errors import OptionError
+from core.limits import Range, Temperature
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -38,17 +38,10 @@ class HardConcrete(Method):
     relaxed: ClassVar[bool] = True
     random: ClassVar[bool] = True
 
-    beta: float = 2 / 3
-    gamma: float = -0.1
-    zeta: float = 1.1
+    beta: Temperature = 2 / 3
+    gamma: Annotated[float, Range(-100, 0, open_high=True)] = -0.1
+    zeta: Annotated[float, Range(1, 100, open_low=True)] = 1.1
     reduction: Literal["sum", "mean", "tensor_mean"] = "sum"
-
-    def __post_init__(self) -> None:
-        if not (self.beta > 0 and self.gamma < 0 and self.zeta > 1):
-            raise OptionError(
-                f"mask.beta={self.beta}, mask.gamma={self.gamma}, mask.zeta={self.zeta}: "
-                "beta must be above 0, gamma below 0 and zeta above 1"
-            )
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         from masks.hash import uniforms

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.errors import OptionError
-
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def check_keep(keep: float) -> None:
-    """Raise OptionError unless `keep` is a fraction that keeps something."""
-    if not 0 < keep <= 1:
-        raise OptionError(f"mask.keep={keep} is outside (0, 1]: it is the fraction of weights kept")
 
 
 def kept(keep: float, size: int) -> int:

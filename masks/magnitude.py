@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from masks.largest import check_keep, kept, largest
+from core.limits import Kept
+from masks.largest import kept, largest
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -28,11 +29,9 @@ class Magnitude(Method):
     """
 
     learns: ClassVar[bool] = False
+    unused: ClassVar[tuple[str, ...]] = ("init", "penalty")
 
-    keep: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_keep(self.keep)
+    keep: Kept = 0.1
 
     def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
         return weight.detach().abs().clone()

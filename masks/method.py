@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from core.values import check_limits
+
 if TYPE_CHECKING:  # options are read without torch
     import torch
     from torch import Tensor
@@ -28,6 +30,7 @@ class Method(ABC):
         start: the default of `mask.init`; None: that of the task.
         reduction: how the penalties of entries become one number: their sum over all weights ("sum"), its mean over
             all weights ("mean"), or the mean over tensors of each one's mean ("tensor_mean").
+        unused: options of mask training that play no part; a task does not have them with this method.
         revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
     """
 
@@ -39,6 +42,10 @@ class Method(ABC):
     learns: ClassVar[bool] = True
     start: ClassVar[float | None] = None
     reduction = "sum"
+    unused: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_limits(self, "mask.")
 
     @property
     def joint(self) -> bool:

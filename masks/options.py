@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, make_dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from core.option_groups import TrainOptions, require
+from core.limits import BatchSize, Count, CountFrom0, Few, Items, Positive, Rate, Real, Strength
+from core.option_groups import TrainOptions
 from core.options import leaves
 from core.registry import Registry
 
@@ -26,9 +27,12 @@ METHODS = Registry(
 )
 
 
+Patterns = Annotated[tuple[str, ...], Items(least=1)]
+
+
 @dataclass(frozen=True)
-class MaskKind:
-    """What the masks are; a method adds its own options to these."""
+class ScoreKind:
+    """How scores become masks; a method adds its own options to these, and takes away what it does not use."""
 
     method: str = "gumbel"
     """How scores become masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli,
@@ -37,12 +41,16 @@ class MaskKind:
     """What has a score, and is kept or dropped as one: each weight; all weights that lead to an output (neuron,
     channel; of a bias each entry), or away from an input; an attention head; a whole tensor. Penalties, densities and
     mask.keep count weights."""
-    init: float | None = 2.0
+    init: Real | None = 2.0
     """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
     drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
-    bias: bool = True
-    """Mask biases too."""
-    include: tuple[str, ...] = ("*",)
+
+
+@dataclass(frozen=True)
+class MaskKind(ScoreKind):
+    """What the masks are, of a network of which one may choose what is masked."""
+
+    include: Patterns = ("*",)
     """Parameters to mask, by dotted name; * and ? are wild."""
     exclude: tuple[str, ...] = ("*embedding*",)
     """Parameters never masked."""
@@ -52,23 +60,22 @@ class MaskKind:
 class MaskOptions(MaskKind):
     """Training of the masks on a network that is trained already."""
 
-    steps: int = 20_000
-    """Number of optimiser steps for each mask."""
-    penalty: float = 1e-4
+    penalty: Strength = 1e-4
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
-    samples: int = 4
+    bias: bool = True
+    """Mask biases too."""
+    steps: Count = 20_000
+    """Number of optimiser steps for each mask."""
+    samples: Few = 4
     """K: masks drawn for each step; chunk i of the batch goes through mask i."""
-    batch_size: int | None = None
+    batch_size: BatchSize | None = None
     """Examples per step; none: train.batch_size. A multiple of mask.samples."""
-    lr: float = 1e-2
+    lr: Rate = 1e-2
     """Learning rate of Adam on the scores."""
-    warmup: int = 0
+    warmup: CountFrom0 = 0
     """Steps over which the learning rate rises linearly."""
-    grad_clip: float | None = None
+    grad_clip: Positive | None = None
     """Largest global norm of the scores' gradient; none: train.grad_clip."""
-
-    def __post_init__(self) -> None:
-        require(self, "mask.", steps=1, samples=1, batch_size=1, lr=0, warmup=0, grad_clip=0)
 
     def training(self, eval_every: int, grad_clip: float | None = None) -> TrainOptions:
         """Return how scores are trained: by Adam with torch's betas and eps, whatever trains the network's weights.
@@ -82,8 +89,8 @@ class MaskOptions(MaskKind):
 
 
 @lru_cache
-def mask_options(method: str, base: type[MaskKind] = MaskOptions, default: str = "gumbel") -> type[MaskKind]:
-    """Return the options dataclass of a method: those of `base`, then the method's own.
+def mask_options(method: str, base: type[ScoreKind] = MaskOptions, default: str = "gumbel") -> type[ScoreKind]:
+    """Return the options dataclass of a method: those of `base` that it uses, then its own.
 
     Args:
         method: its name.
@@ -96,14 +103,16 @@ def mask_options(method: str, base: type[MaskKind] = MaskOptions, default: str =
     cls = METHODS[method]
     own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
     if cls.start is not None:
-        own.append(("init", float | None, dataclasses.field(default=cls.start)))
+        own.append(("init", Real | None, dataclasses.field(default=cls.start)))
     own.append(("method", str, dataclasses.field(default=default)))
+    there = {field.name: field.default for field in dataclasses.fields(base)}
+    own += [(name, ClassVar[object], there[name]) for name in cls.unused if name in there]  # a value, and no option
     # `--help` reads the new fields' meaning from the method's docstring
-    documented = {"__doc__": cls.__doc__, "revision": cls.revision}
-    return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=documented)
+    more = {"__doc__": cls.__doc__, "revision": cls.revision, "only_with": vars(cls).get("only_with", {})}
+    return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=more)
 
 
-def method_of(options: MaskKind) -> object:
+def method_of(options: ScoreKind) -> object:
     """Return the method with the values chosen in the options."""
     cls = METHODS[options.method]
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})

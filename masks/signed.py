@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from core.conditions import when
+from core.limits import Kept, Positive
 from masks.edge_popup import EdgePopup
 from masks.method import Method
 
@@ -28,12 +30,11 @@ class SignedPopup(Method):
     """
 
     signed: ClassVar[bool] = True
+    unused: ClassVar[tuple[str, ...]] = ("init", "penalty")
+    only_with: ClassVar = {"keep": when("er_scale", None)}
 
-    keep: float = 0.5
-    er_scale: float | None = None
-
-    def __post_init__(self) -> None:
-        self._plain()
+    keep: Kept = 0.5
+    er_scale: Positive | None = None
 
     @property
     def by_shape(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from core.limits import Real
 from masks.method import Method
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Threshold(Method):
 
     elementwise: ClassVar[bool] = True
 
-    threshold: float = 0.0
+    threshold: Real = 0.0
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         mask = self.hard(scores).to(scores.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.store import Run
-from launch.points import as_text
+from core.values import as_text
 from paper.names import short
 from paper.results import series
 

@@ -22,7 +22,7 @@ from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
 from core.options import revisions, signature
 from core.store import describe
-from tasks.options import resolve
+from tasks.options import resolve_stored
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")
@@ -133,7 +133,7 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
 
 def _save(sweep: str, run: Any, root: Path) -> str:
     """Write one run in the form of the store and return its folder, relative to `root`."""
-    options = resolve(_options(run.config) | {"run.sweep": sweep})
+    options = resolve_stored(_options(run.config) | {"run.sweep": sweep})
     if (run.config.get("revision") or {}) != revisions(options):
         raise StoreError("its results are of before a correction (CHANGELOG.md)")
     place = Path(sweep) / signature(options)

@@ -13,9 +13,9 @@ from typing import Any
 from core.errors import SieveError
 from core.options import coerce, flatten, leaves
 from core.store import Run
-from launch.points import as_text
+from core.values import as_text
 from launch.sweep import Sweep
-from tasks.options import options_class, resolve
+from tasks.options import options_class, resolve, still_options
 
 log = logging.getLogger("sieve")
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
@@ -110,7 +110,7 @@ def command(run: Run) -> str:
     """Return the command that does a run again."""
     known = dict(_defaults(run.task, run.options.get("mask.method")))
     words = [
-        f"--{name}={as_text(value)}" for name, value in run.options.items()
+        f"--{name}={as_text(value)}" for name, value in still_options(run.options).items()
         if name not in known or (value != known[name] and not name.startswith("run.") and name != "log")
     ]
     where = [f"--run.sweep={run.sweep}", f"--run.dir={run.options.get('run.dir', 'runs')}"]
@@ -118,8 +118,9 @@ def command(run: Run) -> str:
 
 
 def texts(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return every option that can change a result, as text; one that a run is older than has its default."""
-    known = dict(_defaults(str(options.get("task")), options.get("mask.method"))) | dict(options)
+    """Return every option that can change a result, as text; one that a run is older than has its default, and one that
+    did nothing and is none any more is left out."""
+    known = dict(_defaults(str(options.get("task")), options.get("mask.method"))) | still_options(options)
     return {name: as_text(v) for name, v in known.items() if name != "log" and not name.startswith("run.")}
 
 

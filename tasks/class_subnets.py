@@ -21,6 +21,7 @@ from masks.model import Rows
 from masks.rows import Hard
 from models.cifar import conv_net, layer_groups
 from tasks.images import outline_of, sets_of
+from tasks.sizes import check_at_most
 from tasks.subnets import SubnetTask
 
 EVAL_BATCH = 1000
@@ -35,6 +36,7 @@ class ClassTask(SubnetTask):
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.sets = tuple(name for name in ("valid", "test", "seen") if name == "seen" or name in self.outline.sizes)
+        check_at_most(options, "seen_size", self.outline.sizes["train"], "training images")
         if options.keep_last_layer:
             last = self.groups()[-1]
             self.from_control = frozenset(last) & frozenset(self.masked.weights)

@@ -34,6 +34,7 @@ from tasks.branch_paths import Path, interpolated, rise
 from tasks.branch_string import Ends, relaxed, sound_sum
 from tasks.branches import Group, groups
 from tasks.images import ImageTask
+from tasks.sizes import check_at_most
 
 log = logging.getLogger("sieve")
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
@@ -57,6 +58,7 @@ class CNNtoLCN(ImageTask):
             load_weights(options.start, cnn)
         self.cnn = cnn.to(self.device)
         self.first = {name: tensor.clone() for name, tensor in self.cnn.state_dict().items()}
+        check_at_most(options, "sharpness", self.outline.sizes["train"], "training images")
         self.sites = layer_sites(self.cnn, self.input_size)
         self.splits = options.split.at or (0, *log_spaced(options.train.epochs, options.split.count))
         self.stacks: dict[str, Stack] = {}

@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.store import Run
+from core.trackers import Mirrors
 from data.epochs import Epochs
 from data.outline import Outline, image_outline
 from data.standardised import standardised_images
+from tasks.sizes import check_at_most
 from tasks.task import Task
 
 Sets = dict[str, tuple[Tensor, Tensor]]
@@ -39,6 +42,10 @@ def outline_of(options: Any) -> Outline:
 
 class ImageTask(Task):
     """Base of the tasks that train by epochs of images, which are loaded when they are first used."""
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+        super().__init__(options, run, mirrors)
+        check_at_most(options, "train.batch_size", self.outline.sizes["train"], "training images")
 
     @cached_property
     def outline(self) -> Outline:

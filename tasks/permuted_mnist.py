@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from analysis.overlap import sharing
-from core.errors import OptionError
 from core.fit import Stage
 from core.rng import stream
 from core.store import Run
@@ -23,7 +22,6 @@ from masks.algebra import Masks
 from masks.model import MaskedModel
 from masks.options import method_of
 from masks.rows import Sample
-from masks.select import maskable
 from models.feedforward import FeedForward, xavier
 from tasks.images import Sets, outline_of, sets_of
 from tasks.task import Task
@@ -59,12 +57,8 @@ class PermutedMNIST(Task):
         self.model = FeedForward(math.prod(outline.shape), outline.classes, options.layer_sizes, rng=rng)
         xavier(self.model, rng)
         self.model.to(self.device)
-        names, mask = list(dict(self.model.named_parameters())), options.mask
-        masked = maskable(names, mask.include, mask.exclude, mask.bias)
-        if masked != names:
-            missing = ", ".join(name for name in names if name not in masked)
-            raise OptionError(f"mask.include or mask.exclude leaves out {missing}; here all must be masked")
-        self.masked = MaskedModel(self.model, method_of(mask), names, unit=mask.unit)
+        names = list(dict(self.model.named_parameters()))
+        self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.first = self.model.groups()[0] if options.transfer.reset_first_layer else []
         self.own: dict[str, dict[str, Tensor]] = {}
         self.hooks: list[Any] = []

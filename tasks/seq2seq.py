@@ -18,6 +18,7 @@ from core.trackers import Mirrors
 from data.sequences import Pairs, Sequences, join
 from layers.evaluating import evaluating
 from masks.model import Rows
+from tasks.sizes import check_at_most
 from tasks.subnets import SubnetTask
 
 EVAL_BATCH = 1024
@@ -52,6 +53,9 @@ class SequenceTask(SubnetTask):
         self.at_end |= tests
         self.sets, self.tests = tuple(self.at_end), tuple(tests)
         self.orders = {subtask: pairs.by_length() for subtask, pairs in self.training.items()}
+        fewest = min(map(len, self.training.values()))
+        check_at_most(self.options, "seen_size", fewest, "training pairs of the smallest set")
+        check_at_most(self.options, "train.buckets", fewest, "training pairs of the smallest set")
 
     @abstractmethod
     def load(self) -> dict[str, dict[str, Sequences]]:

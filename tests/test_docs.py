@@ -96,7 +96,7 @@ def test_commands_of_a_page_are_accepted(page):
 def test_the_kinds_of_mistakes_are_found():
     known = options_of(("cifar10_class_removal",))
     assert list(wrong("hold_out=0 --data.hold_out=0 --mask.lr=0.1 mask.keep=2 --train.optimizer=lion", known)) == [
-        "hold_out", "train.optimizer=lion"
+        "hold_out", "mask.keep=2", "train.optimizer=lion"
     ]
     assert list(wrong("--data.file=FILE.npz --mask.steps=N --mask.steps=ten", known)) == ["mask.steps=ten"]
 

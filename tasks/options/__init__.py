@@ -8,11 +8,12 @@ from dataclasses import make_dataclass
 from functools import lru_cache
 from typing import Any
 
+from core.conditions import inert
 from core.errors import BatchError, OptionError
-from core.options import build, leaves, revisions
+from core.options import assemble, build, changed, leaves, revisions
 from core.registry import Registry
 from core.store import Run
-from masks.options import MaskKind, MaskOptions, mask_options, method_of
+from masks.options import METHODS, MaskOptions, ScoreKind, mask_options, method_of
 
 OPTIONS = Registry(
     "task",
@@ -51,14 +52,17 @@ def resolve(values: Mapping[str, Any]) -> Any:
     """
     if "task" not in values:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
-    method = values.get("mask.method")
-    options = build(options_class(str(values["task"]), None if method is None else str(method)), values)
+    task, method = str(values["task"]), values.get("mask.method")
+    cls = options_class(task, None if method is None else str(method))
+    check_method(task, cls, values)
+    options = build(cls, values)
     options.check_given(values.keys())
     mask = getattr(options, "mask", None)
-    if isinstance(mask, MaskKind):
+    if isinstance(mask, ScoreKind):
         method_of(mask)  # its own options are checked where it is made
     if isinstance(mask, MaskOptions):
         check_batch(options)
+    check_lengths(options)
     return options
 
 
@@ -90,7 +94,7 @@ def outdated(run: Run) -> str:
     method = run.options.get("mask.method")
     cls = options_class(run.task, method)
     try:
-        options = build(cls, {name: value for name, value in run.options.items() if name in leaves(cls)})
+        options = assemble(cls, {name: value for name, value in run.options.items() if name in leaves(cls)})
     except OptionError:
         options = build(cls, {} if method is None else {"mask.method": method})
     now = revisions(options)
@@ -99,6 +103,60 @@ def outdated(run: Run) -> str:
         for part, name in (("task", run.task), ("mask", f"mask.method={method}"))
         if run.revision.get(part, 1) != now.get(part, 1)
     )  # fmt: skip
+
+
+def still_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a stored run without those that its task has no more, as they did nothing there.
+
+    Args:
+        values: by dotted names, `task` among them. A name that no task ever had stays, as do all of an unknown task.
+    """
+    try:
+        known = leaves(options_class(str(values.get("task")), values.get("mask.method")))
+    except OptionError:
+        return dict(values)
+    return {name: value for name, value in values.items() if name in known or name not in _every_option()}
+
+
+def resolve_stored(values: Mapping[str, Any]) -> Any:
+    """Return the checked options of a stored run, as `resolve` does, without what did nothing.
+
+    Raises:
+        OptionError, BatchError: as `resolve`.
+    """
+    values = still_options(values)
+    options = assemble(options_class(str(values.get("task")), values.get("mask.method")), values)
+    nothing = inert(options, changed(options))
+    return resolve({name: value for name, value in values.items() if name not in nothing})
+
+
+@lru_cache
+def _every_option() -> frozenset[str]:
+    return frozenset(name for task in OPTIONS for method in METHODS for name in leaves(options_class(task, method)))
+
+
+def check_method(task: str, cls: type, values: Mapping[str, Any]) -> None:
+    """Raise OptionError for an option that the task has with another mask method alone."""
+    for name in values:
+        if name.startswith("mask.") and name not in leaves(cls) and hasattr(cls, "mask"):
+            others = [other for other in METHODS if name in leaves(options_class(task, other))]
+            if others:
+                raise OptionError(
+                    f"unknown option {name!r} of mask.method={cls.mask.method}; those that use it: {', '.join(others)}"
+                )
+
+
+def check_lengths(options: Any) -> None:
+    """Raise OptionError where something would begin or end behind the end of the training that it is part of."""
+    given = changed(options)
+    for group in ("train", "mask"):
+        part = getattr(options, group, None)
+        unit = "steps" if hasattr(part, "steps") else "epochs"
+        last = getattr(part, unit, None)
+        for name in (f"{group}.warmup", f"{group}.decay_at", "tuple.delay" if group == "train" else ""):
+            for end in given.get(name, ()) if name.endswith("_at") else (given.get(name, 0),):
+                if last is not None and end > last:
+                    raise OptionError(f"{name}={end} is beyond the end of the training ({group}.{unit}={last})")
 
 
 def check_batch(options: Any) -> None:

@@ -3,49 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from core.conditions import unless
 from core.errors import OptionError
-from core.option_groups import require
+from core.limits import CountFrom0, Depth, Examples, Range, Width
 from tasks.options.subnets import SubnetOptions
+
+HeldOutPairs = Annotated[float, Range(0, 0.5, open_low=True, open_high=True)]
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """The generated examples."""
 
-    train_size: int = 1_000_000
+    train_size: Examples = 1_000_000
     """Training examples, generated once."""
-    eval_size: int = 10_000
+    eval_size: Examples = 10_000
     """Examples in valid, and in test."""
-    seen_size: int = 2_000
+    seen_size: Examples = 2_000
     """Examples in seen, a fixed part of the training set."""
     split: Literal["unseen", "unseen_order", "seen"] = "unseen"
     """unseen: valid and test hold operand pairs that training never saw, a + b being the pair of b + a; unseen_order:
     pairs that it never saw in this order; seen: the original program's way."""
-    held_out: float = 0.1
+    held_out: HeldOutPairs = 0.1
     """Fraction of the operand pairs in valid, and again in test, unless split is seen."""
 
+    only_with: ClassVar = {"held_out": unless("split", "seen")}
+
     def __post_init__(self) -> None:
-        require(self, "data.", train_size=1, eval_size=1, seen_size=1, held_out=0)
-        if self.held_out >= 0.5:
-            raise OptionError(f"data.held_out={self.held_out} leaves nothing to train on; it must be below 0.5")
+        if self.seen_size > self.train_size and self.seen_size != type(self).seen_size:
+            raise OptionError(f"data.seen_size={self.seen_size} is more than data.train_size={self.train_size}")
 
 
 @dataclass(frozen=True)
 class ArithmeticOptions(SubnetOptions):
     """What all arithmetic tasks share."""
 
-    n_digits: int = 2
-    """Decimal digits of every number, 1 to 4; results are taken modulo 10^n_digits."""
+    n_digits: Annotated[int, Range(1, 4)] = 2
+    """Decimal digits of every number; results are taken modulo 10^n_digits."""
     data: DataOptions = field(default_factory=DataOptions)
     inverse_io: tuple[Literal["none", "control", "ones"], ...] = ("none", "control", "ones")
     """Inverse-mask tests: what the input and output layers get instead of the inverse: none (the inverse too),
     control (the whole task's mask) or ones (no mask)."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.n_digits <= 4:
-            raise OptionError(f"n_digits={self.n_digits} is not 1, 2, 3 or 4")
 
     @property
     def revision(self) -> int:
@@ -55,15 +55,15 @@ class ArithmeticOptions(SubnetOptions):
 
 @dataclass(frozen=True)
 class _FeedForward(ArithmeticOptions):
-    layer_sizes: tuple[int, ...] = (800, 800, 800, 800)
+    layer_sizes: tuple[Width, ...] = (800, 800, 800, 800)
     """Widths of the hidden layers."""
 
 
 @dataclass(frozen=True)
 class _Recurrent(ArithmeticOptions):
-    state_size: int = 256
+    state_size: Width = 256
     """Width of each LSTM layer."""
-    n_layers: int = 2
+    n_layers: Depth = 2
     """Number of LSTM layers."""
 
 
@@ -73,7 +73,7 @@ class TupleOrder:
 
     mode: Literal["together", "only_one", "same_output", "same_input", "same_io", "only_one_io"] = "together"
     """When each pair is shown and where its sum is read; see docs/modules.md."""
-    delay: int = 0
+    delay: CountFrom0 = 0
     """Training steps on pair 1 alone before pair 2 joins."""
 
 

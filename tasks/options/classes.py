@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from core.option_groups import TrainOptions, require
+from core.conditions import when
+from core.limits import BatchSize, Count, Examples, Factor, Few, Items, Label, Positive, Rate, Strength
+from core.option_groups import TrainOptions
 from masks.options import MaskOptions, mask_options
 from tasks.options.images import ImageOptions
 from tasks.options.subnets import SubnetOptions
+
+Classes = Annotated[tuple[Label, ...], Items()]
 
 
 @dataclass(frozen=True)
@@ -16,24 +20,23 @@ class ClassOptions(SubnetOptions):
     """What they share."""
 
     data: ImageOptions = field(default_factory=ImageOptions)
-    seen_size: int = 1000
+    seen_size: Examples = 1000
     """Training images on which the accuracy on what was seen is measured, the first ones."""
     keep_last_layer: bool = True
     """Every mask has the whole task's scores in the last layer, and learns only the other layers."""
-    width: float = 1.0
+    width: Factor = 1.0
     """Factor of the numbers of channels."""
 
-    def __post_init__(self) -> None:
-        require(self, "", seen_size=1, width=0)
+    only_with: ClassVar = {"keep_last_layer": when("only_control", False)}
 
 
 @dataclass(frozen=True)
 class ConvMaskOptions(MaskOptions):
     """Training of the masks on a network that is trained already."""
 
-    lr: float = 1e-3
+    lr: Rate = 1e-3
     """Learning rate of Adam on the scores."""
-    penalty: float = 3e-4
+    penalty: Strength = 3e-4
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
 
 
@@ -48,7 +51,7 @@ class _ConvNet(ClassOptions):
 class Removal:
     """Classes to remove."""
 
-    classes: tuple[int, ...] = ()
+    classes: Classes = ()
     """A mask is learned without each of these, by number; none: without each of all."""
 
 
@@ -58,12 +61,14 @@ class ClassRemovalOptions(_ConvNet):
 
     class_removal: Removal = field(default_factory=Removal)
 
+    only_with: ClassVar = {"class_removal": when("only_control", False)}
+
 
 @dataclass(frozen=True)
 class RemovalOfOne(Removal):
     """Classes to remove."""
 
-    classes: tuple[int, ...] = (0,)
+    classes: Classes = (0,)
     """A mask is learned without each of these, by number; none: without each of all."""
 
 
@@ -77,6 +82,8 @@ class GradientOptions(_ConvNet):
     """Every mask has the whole task's scores in the last layer, and learns only the other layers. As published: no."""
     class_removal: RemovalOfOne = field(default_factory=RemovalOfOne)
 
+    only_with: ClassVar = {"class_removal": when("only_control", False)}
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -84,11 +91,10 @@ class Stability:
 
     measure_on: Literal["minimal", "all"] = "minimal"
     """minimal: pairs of classes alone; all: all classes but one, each class in its turn."""
-    pairs: int = 10
+    pairs: Few = 10
     """Number of pairs of classes, drawn by the seed, of measure_on=minimal."""
 
-    def __post_init__(self) -> None:
-        require(self, "mask_stability.", pairs=1)
+    only_with: ClassVar = {"pairs": when("measure_on", "minimal")}
 
 
 @dataclass(frozen=True)
@@ -97,25 +103,27 @@ class MaskStabilityOptions(_ConvNet):
 
     mask_stability: Stability = field(default_factory=Stability)
 
+    only_with: ClassVar = {"mask_stability": when("only_control", False)}
+
 
 @dataclass(frozen=True)
 class ResNetTrainOptions(TrainOptions):
     """Training of the network's weights."""
 
-    steps: int = 64_000
+    steps: Count = 64_000
     """Number of optimiser steps."""
-    lr: float = 0.1
+    lr: Rate = 0.1
     """Learning rate."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "sgd"
     """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
-    weight_decay: float = 1e-4
+    weight_decay: Strength = 1e-4
     """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
     schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "step"
     """Learning rate after the warm-up: constant; cosine to zero at the last step; step: times `decay` after each of
     `decay_at` steps; inverse_sqrt: falling as 1 / sqrt(step), from lr at the end of the warm-up."""
-    decay_at: tuple[int, ...] = (32_000, 48_000)
+    decay_at: tuple[Count, ...] = (32_000, 48_000)
     """Steps after which schedule=step lowers the learning rate."""
-    grad_clip: float | None = None
+    grad_clip: Positive | None = None
     """Largest global gradient norm; none turns clipping off."""
 
 
@@ -123,15 +131,15 @@ class ResNetTrainOptions(TrainOptions):
 class ResNetMaskOptions(MaskOptions):
     """Training of the masks on a network that is trained already."""
 
-    steps: int = 30_000
+    steps: Count = 30_000
     """Number of optimiser steps for each mask."""
-    batch_size: int | None = 256
+    batch_size: BatchSize | None = 256
     """Examples per step; none: train.batch_size. A multiple of mask.samples."""
-    lr: float = 0.03
+    lr: Rate = 0.03
     """Learning rate of Adam on the scores."""
-    penalty: float = 4e-5
+    penalty: Strength = 4e-5
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
-    grad_clip: float | None = 1.0
+    grad_clip: Positive | None = 1.0
     """Largest global norm of the scores' gradient; none: train.grad_clip."""
 
 
@@ -151,3 +159,5 @@ class ResNetRemovalOptions(ClassOptions):
     train: ResNetTrainOptions = field(default_factory=ResNetTrainOptions)
     mask: ResNetMaskOptions = field(default_factory=mask_options("gumbel", ResNetMaskOptions))
     class_removal: Removal = field(default_factory=Removal)
+
+    only_with: ClassVar = {"class_removal": when("only_control", False)}

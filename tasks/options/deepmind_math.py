@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from core.conditions import when
 from core.errors import OptionError
-from core.option_groups import require
+from core.limits import Below1, Count, Depth, Factor, Few, Items, Kept, Path, Positive, Range, Rate, Strength, Width
 from masks.options import mask_options
 from tasks.options.seq2seq import InTransformer, SequenceMaskOptions, SequenceTrainOptions, TransformerOptions
 
-Difficulty = Literal["easy", "medium", "hard"]
+Difficulties = Annotated[tuple[Literal["easy", "medium", "hard"], ...], Items(least=1)]
 
 
 @dataclass(frozen=True)
 class MathTrainOptions(SequenceTrainOptions):
     """Training of the network's weights."""
 
-    steps: int = 50_000
+    steps: Count = 50_000
     """Number of optimiser steps."""
-    lr: float = 1e-4
+    lr: Rate = 1e-4
     """Learning rate."""
-    beta2: float = 0.995
+    beta2: Below1 = 0.995
     """How slowly Adam forgets squared gradients."""
-    eps: float = 1e-9
+    eps: Kept = 1e-9
     """Adam's term in the denominator."""
-    grad_clip: float | None = 0.1
+    grad_clip: Positive | None = 0.1
     """Largest global gradient norm; none turns clipping off."""
 
 
@@ -33,11 +34,11 @@ class MathTrainOptions(SequenceTrainOptions):
 class MathMaskOptions(SequenceMaskOptions):
     """Training of the masks on a network that is trained already."""
 
-    steps: int = 20_000
+    steps: Count = 20_000
     """Number of optimiser steps for each mask."""
-    samples: int = 8
+    samples: Few = 8
     """K: masks drawn for each step; chunk i of the batch goes through mask i."""
-    penalty: float = 1e-3
+    penalty: Strength = 1e-3
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
 
 
@@ -45,24 +46,18 @@ class MathMaskOptions(SequenceMaskOptions):
 class MathData:
     """The questions."""
 
-    modules: tuple[str, ...] = ("algebra__linear_1d",)
+    modules: Annotated[tuple[str, ...], Items(least=1)] = ("algebra__linear_1d",)
     """Modules of DeepMind mathematics, such as algebra__linear_1d,calculus__differentiate."""
-    train_splits: tuple[Difficulty, ...] = ("easy", "medium", "hard")
+    train_splits: Difficulties = ("easy", "medium", "hard")
     """Difficulties that train the network and the mask of the whole task."""
-    mask_splits: tuple[Difficulty, ...] = ("easy",)
+    mask_splits: Difficulties = ("easy",)
     """Difficulties that train the other mask."""
-    archive: str | None = None
+    archive: Path | None = None
     """The questions' .tar.gz; none: <run.cache>/dm_math/mathematics_dataset-v1.0.tar.gz."""
-    generate: int | None = None
+    generate: Annotated[int, Range(1, 10**7)] | None = None
     """Generate so many questions of each difficulty in place of an archive; none: read it."""
 
     def __post_init__(self) -> None:
-        require(self, "dm_math.", generate=1)
-        for name in ("modules", "train_splits", "mask_splits"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                given = ",".join(values) or "none"
-                raise OptionError(f"dm_math.{name}={given} must name at least one, each once")
         if self.archive is not None and self.generate is not None:
             raise OptionError(
                 f"dm_math.archive={self.archive} and dm_math.generate={self.generate} contradict each other; give one"
@@ -73,13 +68,13 @@ class MathData:
 class LargeTransformerOptions(TransformerOptions):
     """The Transformer."""
 
-    n_heads: int = 8
+    n_heads: Few = 8
     """Heads of each attention."""
-    ff_multiplier: float = 4.0
+    ff_multiplier: Factor = 4.0
     """Width between the two linear layers of a block, in widths of the stream."""
-    encoder_n_layers: int = 6
+    encoder_n_layers: Depth = 6
     """Blocks that read."""
-    decoder_n_layers: int = 6
+    decoder_n_layers: Depth = 6
     """Blocks that answer."""
 
 
@@ -90,6 +85,11 @@ class DeepMindMathOptions(InTransformer):
     train: MathTrainOptions = field(default_factory=MathTrainOptions)
     mask: MathMaskOptions = field(default_factory=mask_options("gumbel", MathMaskOptions))
     dm_math: MathData = field(default_factory=MathData)
-    state_size: int = 512
+    state_size: Width = 512
     """Width of the stream."""
     transformer: LargeTransformerOptions = field(default_factory=LargeTransformerOptions)
+
+    only_with: ClassVar = {
+        "dm_math.train_splits": when("train_baseline", False),
+        "dm_math.mask_splits": when("only_control", False),
+    }

@@ -5,52 +5,53 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from core.conditions import when
 from core.errors import OptionError
-from core.option_groups import RunOptions, TaskOptions, require
+from core.limits import BatchSize, Below1, CountFrom0, Few, PathName, Range, Strength
+from core.option_groups import RunOptions, TaskOptions
 from masks.options import METHODS, MaskKind, mask_options
 from tasks.options.images import EpochOptions, ManyImageOptions
 from tasks.options.random_nets import Network, RandomNetOptions
 
 PENALISED = ("gumbel", "threshold")  # and bernoulli, which has a revision of its own
+TRAINING = (
+    "epochs", "lr", "optimizer", "momentum", "weight_decay", "warmup", "schedule", "label_smoothing", "evaluations"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class ScoreOptions(EpochOptions):
     """Training of the scores, or of the weights where those are trained."""
 
-    epochs: int = 100
+    epochs: Annotated[int, Range(1, 10**6)] = 100
     """Passes over the training images."""
-    batch_size: int = 128
+    batch_size: BatchSize = 128
     """Images per step; the last batch of an epoch may be smaller."""
     optimizer: Literal["sgd", "adam"] = "sgd"
     """sgd with momentum, or adam."""
-    momentum: float = 0.9
+    momentum: Below1 = 0.9
     """Momentum of sgd."""
-    weight_decay: float = 1e-4
+    weight_decay: Strength = 1e-4
     """L2 penalty added to the gradient: of the scores."""
-    warmup: int = 0
+    warmup: CountFrom0 = 0
     """Epochs over which the learning rate rises linearly."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
-    label_smoothing: float = 0.0
+    label_smoothing: Below1 = 0.0
     """Share of the target that is spread over all classes."""
-    evaluations: int = 20
+    evaluations: Few = 20
     """Epochs (log-spaced, rounded, without doubles) after which the subnetwork is measured, besides 0."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self, "train.", epochs=1, warmup=0, label_smoothing=0)
-        if self.label_smoothing >= 1:
-            raise OptionError(f"train.label_smoothing={self.label_smoothing} leaves nothing of the label")
+    only_with: ClassVar = {"momentum": when("optimizer", "sgd")}
 
 
 @dataclass(frozen=True)
 class ScoreMaskKind(MaskKind):
     """The mask; nothing pays for the weights that it keeps."""
 
-    penalty: float = 0.0
+    penalty: Strength = 0.0
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     evaluate: Literal["hard", "sample"] = "hard"
     """The mask that is measured and saved: hard, the deterministic one; sample, one that is drawn, for methods that
@@ -65,7 +66,7 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
     """The network: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
     trained: Literal["scores", "weights"] = "scores"
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
-    evaluate: str | None = None
+    evaluate: Annotated[str, PathName()] | None = None
     """A subnetwork to measure, and nothing is trained: masks/subnet.npz of a run with these weights (seed, model,
     init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose mask.keep must be
     given, as the file does not say it."""
@@ -78,6 +79,15 @@ class EdgePopupOptions(TaskOptions, RandomNetOptions):
     train: ScoreOptions = field(default_factory=ScoreOptions)
     mask: ScoreMaskKind = field(default_factory=mask_options("edge-popup", ScoreMaskKind, "edge-popup"))
     run: RunOptions = field(default_factory=RunOptions)
+
+    only_with: ClassVar = {
+        "mask": when("trained", "scores"),
+        "scale": when("trained", "scores"),  # by mask.keep
+        "affine": when("trained", "weights"),
+        **{f"train.{name}": when("evaluate", None) for name in TRAINING},
+        "mask.init": when("evaluate", None),
+        "mask.penalty": when("evaluate", None),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from core.errors import OptionError
-from core.option_groups import RunOptions, TaskOptions, require
-from masks.options import MaskKind, mask_options
+from core.limits import BatchSize, Below1, Few, Items, Range, Rate, Real, Strength, Width
+from core.option_groups import RunOptions, TaskOptions
+from masks.options import METHODS, ScoreKind, mask_options
 from tasks.options.random_nets import Init
 from tasks.options.supsup import SequenceImages, SequenceOptions
 
@@ -18,7 +19,7 @@ class SplitOptions(SequenceOptions):
 
     kind: Literal["permuted", "rotated", "split"] = "split"
     """What a task is: the pixels in an order of its own, the images at its own angle, or some of the classes."""
-    count: int = 5
+    count: Few = 5
     """Number of tasks."""
     ordered: bool = True
     """Split the classes in their order, and not by a permutation that the seed draws."""
@@ -27,10 +28,10 @@ class SplitOptions(SequenceOptions):
 
 
 @dataclass(frozen=True)
-class UnitMaskKind(MaskKind):
+class UnitMaskKind(ScoreKind):
     """The masks: of the hidden units."""
 
-    init: float | None = 1e-8
+    init: Real | None = 1e-8
     """First value of every score: just on, as in the original."""
 
 
@@ -38,38 +39,32 @@ class UnitMaskKind(MaskKind):
 class UnitTraining:
     """Training of a task by stochastic gradient descent."""
 
-    epochs: int = 1
+    epochs: Few = 1
     """Passes over the images of a task."""
-    batch_size: int = 128
+    batch_size: BatchSize = 128
     """Images per step."""
-    lr: float = 0.1
+    lr: Rate = 0.1
     """Learning rate of the scores."""
-    momentum: float = 0.9
+    momentum: Below1 = 0.9
     """Momentum."""
-    weight_decay: float = 1e-4
+    weight_decay: Strength = 1e-4
     """L2 penalty added to the gradient."""
-
-    def __post_init__(self) -> None:
-        require(self, "train.", epochs=1, batch_size=1, lr=0, momentum=0, weight_decay=0)
 
 
 @dataclass(frozen=True)
 class RecoveryOptions:
     """Finding the mask that images need."""
 
-    batch_size: int = 64
+    batch_size: Annotated[int, Range(2, 10**6)] = 64
     """Images per step; there is no step for an incomplete batch."""
-    passes: int = 1
+    passes: Few = 1
     """Passes over the test images, one step for each batch."""
-    strength: float = 1.5e-3
+    strength: Strength = 1.5e-3
     """Weight of the energy at the last step (gamma); that of the entropy falls from 1 to 0."""
-    lr: float = 500.0
+    lr: Rate = 500.0
     """Learning rate of the descent, with momentum 0.9."""
-    weight_decay: float = 1e-4
+    weight_decay: Strength = 1e-4
     """L2 penalty added to the gradient of the descent."""
-
-    def __post_init__(self) -> None:
-        require(self, "infer.", batch_size=2, passes=1, strength=0, lr=0, weight_decay=0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ class HopSupSupOptions(TaskOptions):
 
     revision: ClassVar[int] = 2
 
-    layer_sizes: tuple[int, ...] = (2048, 2048)
+    layer_sizes: Annotated[tuple[Width, ...], Items(least=1, once=False)] = (2048, 2048)
     """Widths of the hidden layers."""
     init: Init = "signed_constant"
     """How the weights are drawn."""
@@ -90,5 +85,5 @@ class HopSupSupOptions(TaskOptions):
     run: RunOptions = field(default_factory=RunOptions)
 
     def __post_init__(self) -> None:
-        if not self.layer_sizes or not all(size > 0 for size in self.layer_sizes):
-            raise OptionError(f"layer_sizes={','.join(map(str, self.layer_sizes))}: there must be widths above 0")
+        if METHODS[self.mask.method].signed:
+            raise OptionError(f"mask.method={self.mask.method}: a unit is on or off, and has no sign")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
-from core.errors import OptionError
-from core.option_groups import require
+from core.conditions import unless, when
+from core.limits import BatchSize, Below1, Epochs, Examples, Few, Path, Range, Rate, Strength
 
 
 @dataclass(frozen=True)
@@ -15,25 +15,22 @@ class ImageOptions:
 
     name: Literal["cifar10", "cifar100", "mnist", "digits"] = "cifar10"
     """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
-    file: str | None = None
+    file: Path | None = None
     """An .npz with x_train, y_train, x_test, y_test (x uint8 [N, C, H, W]) in place of the named set."""
-    canvas: int | None = None
+    canvas: Annotated[int, Range(1, 1024)] | None = None
     """Paste each image at a random place of a canvas of this side; none: as they are."""
-    noise: float = 0.0
+    noise: Strength = 0.0
     """Standard deviation of the noise on the canvas, where white is 1."""
-    train_size: int | None = None
+    train_size: Examples | None = None
     """Use only the first training images; none: all."""
-    test_size: int | None = None
+    test_size: Examples | None = None
     """Use only the first test images; none: all."""
     augment: bool = False
     """Train on random crops of the images with 4 black pixels around them, half of them mirrored."""
     hold_out: bool = True
     """Keep a fifth of the training images as validation set; the original program has none."""
 
-    def __post_init__(self) -> None:
-        require(self, "data.", canvas=1, noise=0, train_size=1, test_size=1)
-        if self.noise and self.canvas is None:
-            raise OptionError(f"data.noise={self.noise} is the noise of a canvas, and there is none: data.canvas=SIDE")
+    only_with: ClassVar = {"name": when("file", None), "noise": unless("canvas", None)}
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class ManyImageOptions(ImageOptions):
     name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
     """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
     and /val, a folder for each class."""
-    train_size: int | None = None
+    train_size: Examples | None = None
     """Use only so many training images; none: all. Of imagenet, which lies class by class, a random choice that is the
     same in every run; else the first ones."""
-    test_size: int | None = None
+    test_size: Examples | None = None
     """Use only so many test images, chosen as those of training; none: all."""
     hold_out: bool = True
     """Keep a fifth of the training images as validation set, of imagenet 4 %; the original programs have none."""
@@ -59,24 +56,19 @@ class ManyImageOptions(ImageOptions):
 class EpochOptions:
     """Training of the CNN by stochastic gradient descent at a constant learning rate."""
 
-    epochs: int = 150
+    epochs: Epochs = 150
     """Passes over the training images."""
-    batch_size: int = 250
+    batch_size: BatchSize = 250
     """Images per step; the last batch of an epoch may be smaller."""
-    lr: float = 0.1
+    lr: Rate = 0.1
     """Learning rate."""
-    momentum: float = 0.0
+    momentum: Below1 = 0.0
     """Momentum, also of the branches."""
-    weight_decay: float = 0.0
+    weight_decay: Strength = 0.0
     """L2 penalty added to the gradient, also of the branches."""
     shuffle: bool = True
     """A new order every epoch; the original program keeps one order throughout."""
-    evaluations: int = 100
+    evaluations: Few = 100
     """Epochs (log-spaced, rounded, without doubles) after which the CNN is measured and saved, besides 0 and splits."""
-    eval_batch_size: int = 1000
+    eval_batch_size: BatchSize = 1000
     """Images per forward pass of a measurement, for each network of a stack."""
-
-    def __post_init__(self) -> None:
-        require(
-            self, "train.", epochs=0, batch_size=1, lr=0, momentum=0, weight_decay=0, evaluations=1, eval_batch_size=1
-        )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
+from core.conditions import unless
 from core.errors import OptionError
-from core.option_groups import RunOptions, TaskOptions, require
+from core.limits import BatchSize, Count, Few, Positive, Real, Strength, Width
+from core.option_groups import RunOptions, TaskOptions
 from masks.options import MaskOptions, mask_options
 from tasks.options.images import ImageOptions
 
@@ -23,34 +25,33 @@ class PermutedImageOptions(ImageOptions):
 class PermutedMaskOptions(MaskOptions):
     """Training of the masks, and of the weights that no earlier mask keeps."""
 
-    steps: int = 30_000
+    steps: Count = 30_000
     """Number of optimiser steps for each permutation."""
-    samples: int = 8
+    samples: Few = 8
     """K: masks drawn for each step; chunk i of the batch goes through mask i."""
-    batch_size: int = 128
+    batch_size: BatchSize = 128
     """Examples per step. A multiple of mask.samples."""
-    penalty: float = 1.28e-3
+    penalty: Strength = 1.28e-3
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
-    grad_clip: float | None = 1.0
+    grad_clip: Positive | None = 1.0
     """Largest global norm of the gradient of scores and weights; none turns clipping off."""
+    include: ClassVar[tuple[str, ...]] = ("*",)  # all must be masked: others every permutation would change
+    exclude: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
 class Transfer:
     """What a permutation takes from those before it."""
 
-    permutations: int = 11
+    permutations: Few = 11
     """Number of permutations, the first being that of the images as they are."""
-    mask_new_init: float = 2.0
+    mask_new_init: Real = 2.0
     """First score, from the second permutation on, of a weight that no earlier mask keeps; the first permutation's
     scores all begin at mask.init."""
-    mask_used_init: float = 2.0
+    mask_used_init: Real = 2.0
     """First score of a weight that an earlier mask keeps."""
     reset_first_layer: bool = True
     """Every permutation has a first layer of its own."""
-
-    def __post_init__(self) -> None:
-        require(self, "transfer.", permutations=1)
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,19 @@ class PermutedOptions(TaskOptions):
     data: PermutedImageOptions = field(default_factory=PermutedImageOptions)
     mask: PermutedMaskOptions = field(default_factory=mask_options("gumbel", PermutedMaskOptions))
     run: RunOptions = field(default_factory=RunOptions)
-    layer_sizes: tuple[int, ...] = (800, 800, 64)
+    layer_sizes: tuple[Width, ...] = (800, 800, 64)
     """Widths of the hidden layers."""
     transfer: Transfer = field(default_factory=Transfer)
-    eval_every: int = 1000
+    eval_every: Count = 1000
     """Steps between validations."""
-    eval_batch_size: int = 8192
+    eval_batch_size: BatchSize = 8192
     """Images per forward pass of a validation."""
 
+    only_with: ClassVar = {
+        "transfer.mask_new_init": unless("mask.method", "magnitude", "edge-popup", "signed-popup"),
+    }
+
     def __post_init__(self) -> None:
-        require(self, "", eval_every=1, eval_batch_size=1)
         if not self.mask.bias:
             raise OptionError("mask.bias=false leaves biases that every permutation would change; all must be masked")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
+from core.conditions import when
 from core.errors import OptionError
+from core.limits import Below1, Depth, Fraction, Items, Strength, Width
 from masks.options import mask_options
 from tasks.options.seq2seq import InTransformer, SequenceMaskOptions, SequenceOptions
 
@@ -16,7 +18,7 @@ Split = Literal["simple", "length", "jump", "turn_left"]
 class TrafoScanMaskOptions(SequenceMaskOptions):
     """Training of the masks on a network that is trained already."""
 
-    penalty: float = 6e-4
+    penalty: Strength = 6e-4
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
 
 
@@ -26,18 +28,18 @@ class ScanSplits:
 
     train_split: Split = "simple"
     """Whose training commands train the network and the mask of the whole task."""
-    analyze_splits: tuple[Split, ...] = ("jump", "length", "turn_left")
+    analyze_splits: Annotated[tuple[Split, ...], Items(least=1)] = ("jump", "length", "turn_left")
     """A mask is learned from the training commands of each."""
-
-    def __post_init__(self) -> None:
-        if not self.analyze_splits or len(set(self.analyze_splits)) < len(self.analyze_splits):
-            given = ",".join(self.analyze_splits) or "none"
-            raise OptionError(f"scan.analyze_splits={given} must name at least one split, each once")
 
 
 @dataclass(frozen=True)
 class _OnScan(SequenceOptions):
     scan: ScanSplits = field(default_factory=ScanSplits)
+
+    only_with: ClassVar = {
+        "scan.train_split": when("train_baseline", False),
+        "scan.analyze_splits": when("only_control", False),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,15 +53,15 @@ class ScanOptions(_OnScan):
     """SCAN in two LSTMs, one that reads and one that answers."""
 
     mask: SequenceMaskOptions = field(default_factory=mask_options("gumbel", SequenceMaskOptions))
-    state_size: int = 200
+    state_size: Width = 200
     """Width of each LSTM layer."""
-    n_layers: int = 2
+    n_layers: Depth = 2
     """Layers of each LSTM."""
-    embedding_size: int = 16
+    embedding_size: Width = 16
     """Width of a word."""
-    dropout: float = 0.5
+    dropout: Below1 = 0.5
     """Of embeddings and between layers, while the network is trained."""
-    teacher_forcing: float = 0.5
+    teacher_forcing: Fraction = 0.5
     """Fraction of the batches in which the words before are those of the right answer, not the network's own."""
 
 

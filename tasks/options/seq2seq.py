@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from core.conditions import when
 from core.errors import OptionError
-from core.option_groups import TrainOptions, require
+from core.limits import BatchSize, Below1, Count, Depth, Examples, Factor, Few, HeldOut, Positive, Strength, Width
+from core.option_groups import TrainOptions
 from masks.options import MaskOptions
 from tasks.options.subnets import SubnetOptions
 
@@ -14,21 +17,17 @@ from tasks.options.subnets import SubnetOptions
 class SequenceTrainOptions(TrainOptions):
     """Training of the network's weights."""
 
-    steps: int = 15_000
+    steps: Count = 15_000
     """Number of optimiser steps."""
-    batch_size: int = 256
+    batch_size: BatchSize = 256
     """Examples per step."""
-    grad_clip: float | None = 5.0
+    grad_clip: Positive | None = 5.0
     """Largest global gradient norm; none turns clipping off."""
-    eval_batch_size: int | None = None
+    eval_batch_size: BatchSize | None = None
     """Examples per forward pass of a validation, all of similar lengths; none: 1024."""
-    buckets: int = 1
+    buckets: Few = 1
     """Groups of similar lengths; each batch is drawn from one of them. More groups, less padding; 1: from all examples,
     as in the paper."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self, "train.", buckets=1)
 
 
 @dataclass(frozen=True)
@@ -36,17 +35,16 @@ class SequenceOptions(SubnetOptions):
     """What they share."""
 
     train: SequenceTrainOptions = field(default_factory=SequenceTrainOptions)
-    hold_out: float = 0.05
+    hold_out: HeldOut = 0.05
     """Fraction of each set of training pairs that is kept for validation; 0: none, as in the original program."""
-    seen_size: int = 1000
+    seen_size: Examples = 1000
     """Training pairs on which the accuracy on what was seen is measured, a fixed part."""
     train_baseline: bool = False
     """Train the network on what a mask would be trained on, and learn no mask."""
 
+    only_with: ClassVar = {"mask": when("train_baseline", False)}
+
     def __post_init__(self) -> None:
-        require(self, "", hold_out=0, seen_size=1)
-        if self.hold_out >= 0.5:
-            raise OptionError(f"hold_out={self.hold_out} leaves too little to train on; it must be below 0.5")
         for name in ("only_control", "restore_pretrained"):
             if self.train_baseline and getattr(self, name):
                 raise OptionError(f"train_baseline=true trains a network and learns no mask; {name} contradicts it")
@@ -56,9 +54,9 @@ class SequenceOptions(SubnetOptions):
 class SequenceMaskOptions(MaskOptions):
     """Training of the masks on a network that is trained already."""
 
-    steps: int = 15_000
+    steps: Count = 15_000
     """Number of optimiser steps for each mask."""
-    penalty: float = 3e-5
+    penalty: Strength = 3e-5
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     bias: bool = False
     """Mask biases too."""
@@ -68,27 +66,24 @@ class SequenceMaskOptions(MaskOptions):
 class TransformerOptions:
     """The Transformer."""
 
-    n_heads: int = 4
+    n_heads: Few = 4
     """Heads of each attention."""
-    ff_multiplier: float = 2.0
+    ff_multiplier: Factor = 2.0
     """Width between the two linear layers of a block, in widths of the stream."""
-    encoder_n_layers: int = 3
+    encoder_n_layers: Depth = 3
     """Blocks that read."""
-    decoder_n_layers: int = 3
+    decoder_n_layers: Depth = 3
     """Blocks that answer."""
-
-    def __post_init__(self) -> None:
-        require(self, "transformer.", n_heads=1, encoder_n_layers=1, decoder_n_layers=1)
 
 
 @dataclass(frozen=True)
 class InTransformer(SequenceOptions):
     """A task in a Transformer."""
 
-    state_size: int = 100
+    state_size: Width = 100
     """Width of the stream."""
     transformer: TransformerOptions = field(default_factory=TransformerOptions)
-    dropout: float = 0.1
+    dropout: Below1 = 0.1
     """Of everything that is added to the stream, of attention and of embeddings, while the network is trained."""
 
     def __post_init__(self) -> None:
@@ -96,3 +91,6 @@ class InTransformer(SequenceOptions):
         if self.state_size % self.transformer.n_heads:
             heads = self.transformer.n_heads
             raise OptionError(f"state_size={self.state_size} is no multiple of transformer.n_heads={heads}")
+        if round(self.transformer.ff_multiplier * self.state_size) < 1:
+            given = self.transformer.ff_multiplier
+            raise OptionError(f"transformer.ff_multiplier={given} leaves no width of state_size={self.state_size}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
+from core.conditions import unless
+from core.limits import Path
 from core.option_groups import RunOptions, TaskOptions, TrainOptions
 from masks.options import MaskOptions, mask_options
 
@@ -17,9 +20,13 @@ class SubnetOptions(TaskOptions):
     run: RunOptions = field(default_factory=RunOptions)
     only_control: bool = False
     """Learn the mask of the whole task alone."""
-    restore_pretrained: str | None = None
+    restore_pretrained: Path | None = None
     """Folder of a finished run, or of a sweep's runs (that of the same seed is taken), whose trained weights are used;
     nothing is trained but masks."""
+
+    only_with: ClassVar = {  # of magnitude nothing is trained
+        f"mask.{name}": unless("mask.method", "magnitude") for name in ("lr", "warmup", "grad_clip")
+    }
 
     @property
     def revision(self) -> int:

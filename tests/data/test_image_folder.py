@@ -5,7 +5,7 @@ import torch
 from torchvision.io import write_jpeg, write_png
 
 from core.errors import OptionError
-from core.options import print_help
+from core.option_help import print_help
 from data.epochs import Epochs
 from data.image_folder import DEVIATION, MEAN, SIDE, folder_images
 from tasks.options import OPTIONS

@@ -12,7 +12,7 @@ from tests.data.test_images import write
 @pytest.mark.parametrize(
     "how",
     [
-        {}, {"canvas": 12}, {"train_size": 100, "test_size": 30}, {"hold_out": False}, {"train_size": 10**6},
+        {}, {"canvas": 12}, {"train_size": 100, "test_size": 30}, {"hold_out": False},
         {"file": "own.npz"}, {"file": "own.npz", "hold_out": False, "train_size": 30},
     ],
     ids=str,
@@ -36,6 +36,7 @@ def test_nothing_is_fetched(tmp_path):
 @pytest.mark.parametrize(
     ("how", "text"),
     [
+        ({"train_size": 10**6}, "data.train_size=1000000 is more than the 782 train images there are"),
         ({"canvas": 7}, "a canvas of 7x7 is too small for images of 8x8"),
         ({"file": "nothing.npz"}, "no image file 'nothing.npz'"),
         ({"name": "imagenet"}, "no images in .*imagenet"),

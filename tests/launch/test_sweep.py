@@ -221,7 +221,7 @@ def test_random_points_stay_when_more_are_asked_for_or_a_parameter_is_added(swee
          ": the grid has 100001 points; more than 100000 need run_cap: N or --runs N"),
         (HEAD + "  mask.rl: {value: 1}\n", ":4: unknown option 'mask.rl'; did you mean 'mask.lr'?"),
         (HEAD + "  mask_lr: {value: 1}\n", ":4: unknown option 'mask_lr'; here it is mask.lr"),
-        (HEAD + "  mask.lr:\n    values:\n      - 0.1\n      - fast\n", ":7: mask.lr=fast is not a number"),
+        (HEAD + "  mask.lr:\n    values:\n      - 0.1\n      - fast\n", ":7: mask.lr=fast is not a finite number"),
         (HEAD + "  seed: {value: 1.5}\n", ":4: seed=1.5 is not a whole number"),
         ("method: grid\nparameters:\n  seed: {value: 1}\n  task: {value: tow}\n",
          ":4: unknown task 'tow'; allowed: toy"),

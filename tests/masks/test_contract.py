@@ -168,7 +168,7 @@ def test_options_carry_the_method(row):
 @pytest.mark.parametrize("keep", [0.0, 1.5, -0.1, float("nan")])
 @pytest.mark.parametrize("name", ["magnitude", "edge-popup"])
 def test_keep_outside_its_range(name, keep):
-    with pytest.raises(OptionError, match="is outside \\(0, 1\\]: it is the fraction of weights kept"):
+    with pytest.raises(OptionError, match=r"mask.keep=\S+ is (outside \(0, 1\]|not a finite number)"):
         METHODS[name](keep=keep)
 
 
@@ -218,8 +218,8 @@ def test_hard_concrete_gates_have_the_law_of_the_paper():
 
 
 @pytest.mark.parametrize(("name", "options", "text"), [
-    ("continuous-sparsification", {"final_temperature": 0.0}, "mask.final_temperature=0.0 must be a number above 0"),
-    ("hard-concrete", {"gamma": 0.1}, "mask.gamma=0.1, mask.zeta=1.1: beta must be above 0, gamma below 0"),
+    ("continuous-sparsification", {"final_temperature": 0.0}, "mask.final_temperature=0.0 is outside"),
+    ("hard-concrete", {"gamma": 0.1}, "mask.gamma=0.1 is outside"),
 ])
 def test_impossible_options(name, options, text):
     with pytest.raises(OptionError, match=text):

@@ -16,6 +16,7 @@ from core.store import Run
 from paper.results import load
 from paper.run_all import main as run_all
 from tasks.options import resolve
+from tests.active import active
 from tests.tiny_data import tiny_math, tiny_scan
 
 TINY = {
@@ -90,7 +91,7 @@ def make_run(real: dict[str, Run]) -> MakeRun:
         pattern = real[task if task in real else like]
         values = {"task": task, "run.dir": str(root), "run.sweep": sweep}
         values |= MORE.get(LIKE.get(task, task), {"mask.method": "threshold"})
-        run = Run.create(resolve(values | {k.replace("__", "."): v for k, v in options.items()}))
+        run = Run.create(resolve(active(values | {k.replace("__", "."): v for k, v in options.items()})))
         run.write_summary(pattern.summary | (numbers or {}))
         shutil.copy(pattern.path("history.jsonl"), run.folder)
         for path in pattern.path("arrays").glob("*.npz"):

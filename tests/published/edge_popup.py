@@ -20,7 +20,7 @@ COMMON = {  # smallscale
     "train.weight_decay": 1e-4, "train.warmup": 0, "train.schedule": "cosine", "train.label_smoothing": 0.0,
     "train.shuffle": True,
 }  # fmt: skip
-MASK = {"mask.unit": "weight", "mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",)}
+MASK = {"mask.unit": "weight", "mask.include": ("*",), "mask.exclude": ("*embedding*",)}
 POPUP = COMMON | MASK | {
     "mask.method": "edge-popup", "mask.keep": ASKED, "mask.rank": "abs", "mask.scope": "layer", "mask.er_scale": None,
 }  # fmt: skip
@@ -58,7 +58,7 @@ SCALED = Difference(
 WIDTHS = Difference("width", 1.0, [0.5, 1.0, 1.5, 2.0], "the configurations leave it to the command")
 DRAWS = Difference("mask.evaluate", "sample", "hard", "one number that does not depend on a draw; mask.evaluate=sample")
 NO_MASK = ("mask.*",)
-NO_PART = ("mask.init", "mask.penalty", "mask.evaluate")  # edge-popup draws first scores, but no masks; no penalty
+NO_PART = ("mask.evaluate",)  # edge-popup draws no masks
 
 
 def _popup(source: str, values: dict[str, Any], *differs: Difference, **rest: Any) -> Published:

@@ -50,7 +50,8 @@ PERMUTED = MASKS | IMAGES | {
     "transfer.permutations": 11, "transfer.mask_used_init": 2.0, "transfer.reset_first_layer": True,
     "eval_every": 1000,
 }  # fmt: skip
-PERMUTED = {name: value for name, value in PERMUTED.items() if name not in ("only_control", "restore_pretrained")}
+NOT_PERMUTED = ("only_control", "restore_pretrained", "mask.include", "mask.exclude")
+PERMUTED = {name: value for name, value in PERMUTED.items() if name not in NOT_PERMUTED}
 
 PAIRS = Difference("hold_out", 0.0, 0.05, "there it validates on test sets; hold_out=0 holds nothing out")
 VALIDATION = Difference("data.hold_out", False, True, "there it validates on the test images; data.hold_out=false")

@@ -15,22 +15,18 @@ DATA = {
     "data.name": "mnist", "data.augment": False, "data.hold_out": False, "data.file": None, "data.canvas": None,
     "data.noise": 0.0, "data.train_size": None, "data.test_size": None,
 }  # fmt: skip
-MASK = {
-    "mask.unit": "weight", "mask.bias": True, "mask.include": ("*",), "mask.exclude": ("*embedding*",),
-    "mask.init": None,
-}  # fmt: skip
-THRESHOLD = MASK | {"mask.method": "threshold", "mask.threshold": 0.0, "mask.penalty": 0.0}
-BUDGET = MASK | {
-    "mask.method": "edge-popup", "mask.rank": "abs", "mask.scope": "layer", "mask.penalty": 0.0,
-}  # fmt: skip
+MASK = {"mask.unit": "weight", "mask.include": ("*",), "mask.exclude": ("*embedding*",)}
+THRESHOLD = MASK | {"mask.method": "threshold", "mask.threshold": 0.0, "mask.init": None, "mask.penalty": 0.0}
+BUDGET = MASK | {"mask.method": "edge-popup", "mask.rank": "abs", "mask.scope": "layer"}
 SEEDS = [0, 1, 2, 3, 4]  # --seeds 5, and the text of mnist.ipynb
 NETWORK = {"task": "supsup", "width": 1.0, "scale": "none", "affine": False, "init": "signed_constant", "seed": SEEDS}
 TRAINING = {  # their RMSprop is made without weight decay and momentum, and Adam with torch's betas
     "train.optimizer": "rmsprop", "train.lr": 1e-4, "train.weights_lr": None, "train.weight_decay": 0.0,
-    "train.beta2": 0.999, "train.eps": 1e-8, "train.schedule": "constant", "train.decay_at": (), "train.warmup": 0,
-    "train.grad_clip": None, "train.steps": 1000, "train.batch_size": 128,
+    "train.schedule": "constant", "train.warmup": 0, "train.grad_clip": None, "train.steps": 1000,
+    "train.batch_size": 128,
 }  # fmt: skip
 KNOWN = {"learner": "masks", "transfer": "none", "train_weights_for": 0, "tasks_at_once": 1}
+CONSTANT = ("scale", "affine", "train.weights_lr", "train.schedule", "train.warmup")  # no options of a stream
 INFERENCE = {
     "infer.strategy": "one-shot", "infer.objective": "H", "infer.images": 1, "infer.batch_size": 128,
     "infer.batches": None,
@@ -111,7 +107,7 @@ PAGE = Page(
             {name: value for name, value in (MNIST | {
                 "task": "supsup_nns", "outputs": 500, "tasks.count": 2500, "check_every": 100, "threshold": 1.125,
                 "references": 5, "budget": None,
-            }).items() if name not in (*KNOWN, "evaluate_at")},
+            }).items() if name not in (*KNOWN, *CONSTANT, "evaluate_at")},
             differs=(HELD_OUT, OURS, TEN), free=KINDS,
         ),
         "supsup_gg": _gg(  # sparsity with er_sparsity
@@ -143,8 +139,9 @@ PAGE = Page(
         ),
         "hopsupsup": Published(
             "GNu/SplitMNIST/hopsupsup, models/small, adaptors",
-            DATA | MASK | {
-                "task": "hopsupsup", "seed": SEEDS, "layer_sizes": (2048, 2048), "init": "signed_constant",
+            DATA | {
+                "mask.unit": "weight", "task": "hopsupsup", "seed": SEEDS,
+                "layer_sizes": (2048, 2048), "init": "signed_constant",
                 "tasks.kind": "split", "tasks.count": 5, "tasks.classes": 2, "tasks.ordered": True,
                 "tasks.relabel": False, "train.epochs": 1, "train.batch_size": 128, "train.lr": 0.1,
                 "train.momentum": 0.9, "train.weight_decay": 1e-4, "mask.method": "threshold", "mask.threshold": 0.0,
@@ -155,7 +152,7 @@ PAGE = Page(
                 HELD_OUT, OURS,
                 Difference("infer.passes", 1, [1, 2], "to show what a second pass over the images gives"),
             ),
-            free=("tasks.angle", "mask.penalty"),
+            free=("tasks.angle",),
         ),
     },
     free={
@@ -164,7 +161,6 @@ PAGE = Page(
         "train.eval_batch_size": "how many images at once; no number depends on it",
         "train.eval_every": "how often a task is measured while it is learned; there after every epoch",
         "train.momentum": "of sgd, which is used by hopsupsup alone",
-        "train.decay": "of schedule=step, which no sweep has",
     },
     absent={
         "`mnist.ipynb`": (

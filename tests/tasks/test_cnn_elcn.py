@@ -19,6 +19,7 @@ from tasks.branch_string import sound_sum
 from tasks.branches import groups, rate_name
 from tasks.options import resolve
 from tasks.options.cnn_elcn import SplitOptions
+from tests.active import active
 from tests.tasks.pages import documented
 
 TINY = {
@@ -30,14 +31,14 @@ TINY = {
 
 
 def run(folder, **options):
-    values = TINY | {name.replace("__", "."): value for name, value in options.items()} | {"run.dir": str(folder)}
+    values = active(TINY | {name.replace("__", "."): v for name, v in options.items()} | {"run.dir": str(folder)})
     assert main.main([f"--{name}={value}" for name, value in values.items()]) == code.DONE
     (found,) = Run.query(folder)
     return found
 
 
 def build(folder, **options):
-    values = TINY | {name.replace("__", "."): value for name, value in options.items()} | {"run.dir": str(folder)}
+    values = active(TINY | {name.replace("__", "."): v for name, v in options.items()} | {"run.dir": str(folder)})
     made = resolve(values)
     stored = Run.create(made)
     return TASKS[made.task](made, stored, Mirrors((), stored))
@@ -164,7 +165,7 @@ def test_branches_trained_side_by_side_are_those_trained_alone(tmp_path):
 def test_a_learning_rate_times_the_sites_moves_the_tied_part_as_the_convolution(tmp_path, kind):
     found = run(
         tmp_path, split__at="1", split__epochs=1, split__branches=f"control,{kind}", split__multiplier="sites",
-        train__batch_size=1000, train__epochs=1, paths__methods="none", sharpness=0,
+        train__batch_size=90, train__epochs=1, paths__methods="none", sharpness=0,
     )  # fmt: skip
     task = build(tmp_path, split__at="1", train__epochs=1)
     network = task.untied(kind, task.cnn)
@@ -274,7 +275,7 @@ def test_a_cnn_beside_a_fully_connected_network(tmp_path):
 def test_networks_from_scratch_are_untied_from_the_first(tmp_path):
     task = build(tmp_path)
     lcn, fcn = (task._begin(group) for group in groups(resolve(
-        TINY | {"split.branches": "lcn,fcn", "run.dir": str(tmp_path)}).split, (0,)))
+        active(TINY | {"split.branches": "lcn,fcn", "run.dir": str(tmp_path)})).split, (0,)))
     sites = lcn.weights["1.weight"][0]
     assert sites.std(0).min() > 0.01 and sites.abs().max() <= 1 / 3
     assert (fcn.weights["1.linear.weight"] != 0).float().mean() > 0.99
@@ -317,7 +318,7 @@ def skinny_file(folder):
         ({"start": skinny_file}, "skinny.npz is of another network: it has 4 layers with weights, not 3"),
         ({"data.canvas": 7}, "a canvas of 7x7 is too small for images of 8x8"),
         ({"model": "alexnet", "data.canvas": "none", "data.noise": 0}, "images of 1x8x8 are too small for this"),
-        ({"data.file": "nowhere.npz"}, "no image file 'nowhere.npz'"),
+        ({"data.name": "cifar10", "data.file": "nowhere.npz"}, "no image file 'nowhere.npz'"),
         ({"split.layers": "conv1"}, "split.layers=conv1 names no Conv2d; there are: 1, 5"),
     ],
 )  # fmt: skip

@@ -9,11 +9,12 @@ from core.trackers import Mirrors
 from tasks import TASKS
 from tasks.options import options_class, resolve
 from tasks.subnets import SubnetTask
+from tests.active import active
 
 OF_MASKS = [task for task in TASKS if "mask.lr" in leaves(options_class(task))]
 OF_THE_NETWORK = {
     "train.beta2": 0.5, "train.eps": 0.25, "train.weight_decay": 0.5, "train.warmup": 7, "train.lr": 9.0,
-    "train.optimizer": "sgd", "train.schedule": "step", "train.decay_at": "1",
+    "train.schedule": "step", "train.decay_at": "1",
 }
 
 
@@ -22,7 +23,7 @@ def stage_of_masks(task, folder, **more):
     known = leaves(options_class(task))
     small = {"data.name": "digits", "transfer.permutations": 1, "layer_sizes": "8", "state_size": 16}
     small |= OF_THE_NETWORK | more
-    options = resolve({"task": task, "run.dir": str(folder)} | {k: v for k, v in small.items() if k in known})
+    options = resolve(active({"task": task, "run.dir": str(folder)} | {k: v for k, v in small.items() if k in known}))
     made = TASKS[task](options, None, Mirrors((), None))
     return made.mask_stage("control") if isinstance(made, SubnetTask) else next(made.stages())
 
@@ -33,9 +34,10 @@ def test_they_are_the_tasks_of_differentiable_masks():
     }
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("task", OF_MASKS)
-def test_scores_are_trained_by_adam_as_torch_has_it(task, tmp_path):
-    stage = stage_of_masks(task, tmp_path, **{"mask.lr": 0.03, "mask.grad_clip": 2.0})
+def test_scores_are_trained_by_adam_as_torch_has_it(task, optimizer, tmp_path):
+    stage = stage_of_masks(task, tmp_path, **{"mask.lr": 0.03, "mask.grad_clip": 2.0, "train.optimizer": optimizer})
     stage.train = lambda: {"scores": torch.zeros(3)}
     optimizer, theirs = make_optimizer(stage), torch.optim.Adam([torch.zeros(3)], 0.03)
     assert isinstance(optimizer, torch.optim.Adam)

@@ -105,7 +105,9 @@ STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--t
 
 
 NORMALISED = [
-    "--task=supsup", *MANY, "--model=gem_resnet18", "--width=0.1", "--tasks.kind=split", "--infer.strategy=none",
+    "--task=supsup", *(word for word in MANY if "infer" not in word and "train_size" not in word),
+    "--data.train_size=120", "--model=gem_resnet18", "--width=0.1",
+    "--tasks.kind=split", "--infer.strategy=none",
     "--tasks.count=4", "--tasks_at_once=2", "--train.eval_every=6", "--data.augment=true",
 ]
 RECOVERED = [

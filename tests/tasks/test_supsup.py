@@ -12,6 +12,7 @@ from core.rng import stream
 from core.store import Run
 from masks.algebra import Masks, fingerprint, read_statistics
 from models.random_nets import random_net
+from tests.active import active
 from tests.tasks.pages import documented
 
 TINY = {
@@ -50,7 +51,7 @@ def finished(request, tmp_path_factory):
 
 
 def run(folder, options):
-    assert main.main([f"--{k}={v}" for k, v in (options | {"run.dir": str(folder)}).items()]) == code.DONE
+    assert main.main([f"--{k}={v}" for k, v in active(options | {"run.dir": str(folder)}).items()]) == code.DONE
     (found,) = Run.query(folder)
     return found
 

@@ -1,0 +1,31 @@
+"""Sizes that a task's data sets a limit to: checked as soon as the data is there, before anything is trained."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from core.errors import OptionError
+from core.options import flatten, leaves
+
+log = logging.getLogger("sieve")
+
+
+def check_at_most(options: Any, name: str, there: int, what: str) -> None:
+    """Refuse an option that asks for more than there is; where it is just the default, say so in the log.
+
+    Args:
+        options: of the task.
+        name: dotted name of a number among them; None passes.
+        there: how many there are.
+        what: of what, such as "training images".
+
+    Raises:
+        OptionError: it was chosen, and is more.
+    """
+    value = flatten(options)[name]
+    if value is None or value <= there:
+        return
+    if value != leaves(type(options))[name].default:
+        raise OptionError(f"{name}={value} is more than the {there} {what} there are")
+    log.info("%s=%s, its default, is more than the %d %s there are", name, value, there, what)
