@@ -45,7 +45,10 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
             return None
         return coerce(name, next(a for a in arguments if a is not type(None)), value)
     if origin is tuple:
-        return tuple(coerce(name, arguments[0], item) for item in _items(name, value))
+        items = _items(value)
+        if any(str(item).strip() == "" for item in items):
+            raise OptionError(f"{name}={said(value)} has an empty item between its commas")
+        return tuple(coerce(name, arguments[0], item) for item in items)
     if origin is Literal:
         if str(value) in arguments:
             return str(value)
@@ -93,7 +96,7 @@ def said(value: Any) -> str:
     return text if len(text) <= LONGEST_SAID else f"{text[: LONGEST_SAID - 3]}..."
 
 
-def _items(name: str, value: Any) -> list[Any]:
+def _items(value: Any) -> list[Any]:
     """Return the items of a list, however it is written; none, null and nothing are the empty one."""
     if isinstance(value, (list, tuple)):
         return list(value)
@@ -106,10 +109,7 @@ def _items(name: str, value: Any) -> list[Any]:
             return list(found)
         inner = text[1:-1]
         text = text if set(inner) & set("[]()") else inner
-    items = [item.strip(" '\"") for item in text.split(",")]
-    if not all(items):
-        raise OptionError(f"{name}={said(value)} has an empty item")
-    return items
+    return [item.strip(" '\"") for item in text.split(",")]
 
 
 def literal(text: str) -> Any:

@@ -114,7 +114,10 @@ class CNNtoLCNOptions(TaskOptions):
     paths: PathOptions = field(default_factory=PathOptions)
     run: BranchRunOptions = field(default_factory=BranchRunOptions)
 
-    only_with: ClassVar = {"channels": when("model", "skinny", "skinny_plus_fc"), "paths": when("split.branches", "elcn", "efcn")}
+    only_with: ClassVar = {
+        "channels": when("model", "skinny", "skinny_plus_fc"),
+        "paths": when("split.branches", "elcn", "efcn"),
+    }
 
     def __post_init__(self) -> None:
         beyond = [str(epoch) for epoch in self.split.at if not 0 <= epoch <= self.train.epochs]
