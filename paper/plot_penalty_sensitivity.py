@@ -11,7 +11,7 @@ from core.store import Run
 from paper.arithmetic import CHANCE, HEADING
 from paper.figure import DARK, GREY, VERMILLION, figure, legend
 from paper.marks import line
-from paper.measure import Row, measured, with_numbers
+from paper.measure import Measure, Row, measured, with_numbers
 
 NAME = "penalty_sensitivity"
 TITLE = "How the penalty changes accuracy and sharing"
@@ -62,7 +62,7 @@ def draw(rows: list[Row]) -> Figure:
     points = [
         (row["penalty"], 100 * accuracy, 100 * shared)
         for row in rows
-        for accuracy, shared in zip(row["accuracy"].values, row["shared of +"].values, strict=True)
+        for accuracy, shared in both(row["accuracy"], row["shared of +"])
     ]
     line(axes, [row["penalty"] for row in rows], [row["accuracy"] for row in rows], "", "none", GREY, linewidth=1)
     x, y, colour = zip(*points, strict=True)
@@ -83,3 +83,9 @@ def draw(rows: list[Row]) -> Figure:
     bar.set_label("shared of the + mask [%]")
     bar.outline.set_visible(False)
     return fig
+
+
+def both(first: Measure, second: Measure) -> list[tuple[float, float]]:
+    """Return the pairs of values of the seeds that have measured both."""
+    others = dict(zip(second.seeds, second.values, strict=True))
+    return [(v, others[seed]) for seed, v in zip(first.seeds, first.values, strict=True) if seed in others]
