@@ -33,13 +33,13 @@ def test_several_commits_are_counted(tmp_path):
 
 def test_results_of_before_a_correction_are_named(tmp_path, monkeypatch):
     old = point(tmp_path)
-    monkeypatch.setattr(type(old.options).__mro__[-2], "revision", 2)
+    monkeypatch.setattr(type(old.options), "revision", 3)
     new = point(tmp_path)
     assert new.folder != old.folder and new.state == "todo"
     assert remarks([new]) == [
-        f"{old.folder}: revision 1 of cnn_elcn (now 2); its results are of before a correction (CHANGELOG.md)"
+        f"{old.folder}: revision 2 of cnn_elcn (now 3); its results are of before a correction (CHANGELOG.md)"
     ]
-    assert outdated(stored("cnn_elcn", revision={"task": 2})) == ""
+    assert outdated(stored("cnn_elcn", revision={"task": 3})) == ""
 
 
 def stored(task, revision=None, **options):

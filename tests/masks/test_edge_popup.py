@@ -99,5 +99,5 @@ def test_tasks_side_by_side_are_the_tasks_alone():
 
 
 def test_contradictions():
-    with pytest.raises(OptionError, match="mask.er_scale=4 must be above 0 and is a budget of single tensors"):
+    with pytest.raises(OptionError, match="mask.er_scale=4 is a budget of single tensors"):
         EdgePopup(scope="network", er_scale=4)

@@ -8,11 +8,12 @@ from core import exit as code
 from core.store import Run
 from tasks import between
 from tasks.options.cnn_elcn import PathOptions
+from tests.active import active
 from tests.tasks.test_cnn_elcn import TINY
 
 
 def run(folder, **options):
-    values = TINY | {name.replace("__", "."): value for name, value in options.items()} | {"run.dir": str(folder)}
+    values = active(TINY | {name.replace("__", "."): v for name, v in options.items()} | {"run.dir": str(folder)})
     assert main.main([f"--{name}={value}" for name, value in values.items()]) == code.DONE
     (found,) = Run.query(folder, **{"seed": int(values.get("seed", 0))})
     return found

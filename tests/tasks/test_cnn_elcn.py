@@ -264,6 +264,7 @@ def test_a_cnn_beside_a_fully_connected_network(tmp_path):
         tmp_path / "runs", model="skinny_plus_fc", channels=2, data__name="digits", data__canvas="none", data__noise=0,
         data__file=tmp_path / "images.npz", data__train_size="none", data__test_size="none", split__at="1",
         train__epochs=1, split__epochs=1, split__branches="elcn", paths__methods="linear", sharpness=4,
+        train__batch_size=8,
     )  # fmt: skip
     layers = {key.split("/")[-1] for key in found.summary if "/energy/tied/" in key}
     assert layers == {"cnn.1", "cnn.5", "cnn.9", "total"}, "of the convolutions alone"
