@@ -1,4 +1,4 @@
-"""The network of cues: its published size, what it computes, how it is drawn, and K masks side by side."""
+"""The network of cues: its published size, what it computes, and how it is drawn."""
 
 import pytest
 import torch
@@ -6,7 +6,6 @@ import torch.nn.functional as F
 
 from core.errors import OptionError
 from core.rng import stream
-from masks.batching import forward
 from models.cue_cnn import CueCNN
 
 
@@ -63,21 +62,6 @@ def test_how_it_is_drawn():
             assert 0.95 * bound < p.abs().max() <= bound and not torch.equal(p, other.get_parameter(name)), name
         else:
             assert (p == float("norms" in name and name.endswith("weight"))).all(), name
-
-
-@pytest.mark.parametrize("only", ["", "convolutions", "norms", "heads.shape"])
-@pytest.mark.parametrize("how", ["auto", "layers", "vmap"])
-def test_masks_side_by_side(only, how):
-    network, x = make(), images()
-    given = {
-        name: (p.detach() * (torch.rand(3, *p.shape, generator=stream(i, "masks")) < 0.7)).requires_grad_()
-        for i, (name, p) in enumerate(network.named_parameters()) if only in name
-    }  # fmt: skip
-    outputs = [forward(network, given, 3, x, how=way) for way in (how, "loop")]
-    torch.testing.assert_close(*outputs)
-    assert not torch.allclose(outputs[0][:2], forward(network, {n: w[1] for n, w in given.items()}, None, x[:2]))
-    probe = torch.randn(6, 2, 6, generator=stream(0, "probe"), dtype=torch.float64)
-    torch.testing.assert_close(*(torch.autograd.grad((y * probe).sum(), list(given.values())) for y in outputs))
 
 
 @pytest.mark.parametrize("widths, strides", [((6, 8), (1, 2)), ((4, 8), (1,)), ((), ()), ((0,), (1,))])

@@ -1,4 +1,4 @@
-"""A small GPT: its sizes, that it looks back only, its rivals from torch and Hugging Face, and K masks side by side."""
+"""A small GPT: its sizes, that it looks back only, and its twins of torch and Hugging Face."""
 
 import sys
 
@@ -100,22 +100,6 @@ def test_dropout_is_in_training_alone():
     assert torch.equal(network(x), network(x)) and torch.equal(network(x), make()(x))
     network.train()
     assert not torch.equal(network(x), network(x))
-
-
-@pytest.mark.filterwarnings("ignore:There is a performance drop")
-@pytest.mark.parametrize("plain", ["", "words", "blocks"])
-@pytest.mark.parametrize("how", ["layers", "vmap"])
-def test_masks_side_by_side(plain, how):
-    network, x = make(), words()
-    given = {
-        name: (p.detach() * (torch.rand(3, *p.shape, generator=stream(i, "masks")) < 0.7)).requires_grad_()
-        for i, (name, p) in enumerate(network.named_parameters()) if not plain or plain not in name
-    }  # fmt: skip
-    probe = torch.randn(6, 5, 11, generator=stream(0, "probe"), dtype=torch.float64)
-    outputs = [forward(network, given, 3, x, how=way) for way in (how, "loop")]
-    torch.testing.assert_close(*outputs)
-    assert not torch.allclose(outputs[0][:2], forward(network, {n: w[1] for n, w in given.items()}, None, x[:2]))
-    torch.testing.assert_close(*(torch.autograd.grad((y * probe).sum(), list(given.values())) for y in outputs))
 
 
 def test_it_learns_the_word_before():
