@@ -22,8 +22,7 @@ from torch import Tensor
 from core.errors import OptionError
 from core.rng import stream
 from data.image_folder import FolderImages
-
-SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")
+from data.segments import SUFFIXES
 
 
 @dataclass(frozen=True)
