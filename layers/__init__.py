@@ -9,12 +9,13 @@ from layers.batch_norm import BatchNorm1d, BatchNorm2d
 from layers.batched import Batched
 from layers.conv import Conv2d
 from layers.embedding import Embedding
+from layers.group_norm import GroupNorm
 from layers.linear import Linear
 from layers.local import FullyConnected2d, LocallyConnected2d
 from layers.lstm import LSTM
 from layers.norm import LayerNorm
 
 __all__ = [
-    "LSTM", "BatchNorm1d", "BatchNorm2d", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "LayerNorm", "Linear",
-    "LocallyConnected2d", "MultiheadAttention",
+    "LSTM", "BatchNorm1d", "BatchNorm2d", "Batched", "Conv2d", "Embedding", "FullyConnected2d", "GroupNorm",
+    "LayerNorm", "Linear", "LocallyConnected2d", "MultiheadAttention",
 ]  # fmt: skip

@@ -13,7 +13,9 @@ from torchvision.models import resnet18
 from core.errors import LayerError, MaskError
 from layers import LSTM, Embedding, LayerNorm, Linear
 from masks.batching import forward
+from models.cue_cnn import CueCNN
 from models.feedforward import FeedForward
+from models.gpt import GPT
 from models.lstm import LSTMModel
 
 
@@ -64,6 +66,14 @@ def feedforward():
     return FeedForward(6, 4, (5, 7), rng=rng())
 
 
+def gpt():
+    return GPT(7, 3, 2, 8, 2, rng=rng())
+
+
+def cue_cnn():
+    return CueCNN(widths=(4, 8), strides=(1, 2), rng=rng())
+
+
 #       network, input, ways it can run, parameters that stay plain
 NETWORKS = [
     pytest.param(feedforward, (8, 6), ALL, "", id="feedforward"),
@@ -73,6 +83,11 @@ NETWORKS = [
     pytest.param(lambda: LSTMModel(6, 4, 5, 2, rng=rng()), (8, 3, 6), ALL, "bias", id="lstm, plain biases"),
     pytest.param(lambda: LSTMModel(6, 4, 5, 2, rng=rng()), (8, 3, 6), ALL, "lstm", id="lstm, output only"),
     pytest.param(TiedWords, WORDS, ALL, "", id="tied words"),
+    pytest.param(gpt, WORDS, ALL, "", id="gpt"),
+    pytest.param(gpt, WORDS, ALL, "words", id="gpt, plain words"),
+    pytest.param(gpt, WORDS, ALL, "blocks", id="gpt, plain blocks"),
+    pytest.param(cue_cnn, (8, 3, 9, 8), ALL, "", id="cnn of cues"),
+    pytest.param(cue_cnn, (8, 3, 9, 8), ALL, "norms", id="cnn of cues, plain norms"),
     pytest.param(
         lambda: TiedWords(nn.Embedding, nn.Linear, nn.LayerNorm), WORDS, FOREIGN, "", id="torch's tied words",
     ),
