@@ -51,8 +51,9 @@ class Machine:
 
     def main(self, run_dir: Path, *options: str) -> list[str]:
         """Return the command of a tiny run."""
-        tiny = [f"--{name}={value}" for name, value in TINY.items()]
-        return ["main.py", "--task=tuple_ff", *tiny, f"--run.dir={run_dir}", "--log=wandb", *options]
+        given = {option.lstrip("-").partition("=")[0] for option in options}
+        tiny = [f"--{name}={value}" for name, value in (TINY | {"log": "wandb"}).items() if name not in given]
+        return ["main.py", "--task=tuple_ff", *tiny, f"--run.dir={run_dir}", *options]
 
     def end(self) -> None:
         """Kill what still runs."""

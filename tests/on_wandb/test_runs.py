@@ -144,7 +144,7 @@ def test_offline_and_disabled(server, machine, tmp_path):
 
 def test_a_run_done_without_an_account_is_sent_later(server, machine, tmp_path):
     command = machine.main(tmp_path / "r", "--seed=8")
-    assert machine.run(*command, "--log=none")[0] == code.DONE
+    assert machine.run(*machine.main(tmp_path / "r", "--seed=8", "--log=none"))[0] == code.DONE
     run = local(tmp_path / "r")
     assert not runs_of(server, run.signature)
     ended, text = machine.run(*command)

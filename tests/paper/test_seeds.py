@@ -98,10 +98,9 @@ def stored(make_run, tmp_path_factory):
             for seed in SEEDS:
                 chosen = options | ({several: value} if several else {})
                 run = make_run(root, f"small/{name}", task, seed=seed, **chosen)
-                rng = np.random.default_rng(seed)  # tiny networks never recognise some of the classes
-                run.write_summary({
-                    k: rng.uniform(0.2, 0.9) if "/accuracy/" in k and not v else v for k, v in run.summary.items()
-                })
+                if task == "cifar10_class_removal":  # tiny networks never recognise some of the classes
+                    rng = np.random.default_rng(seed)
+                    run.write_summary({k: v or rng.uniform(0.2, 0.9) for k, v in run.summary.items()})
         found[name] = load(root)
     return found
 
