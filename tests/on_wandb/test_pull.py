@@ -52,7 +52,7 @@ def test_the_same_runs_give_the_same_tables(server, machine, drawing, tmp_path):
 
     ended, text = drawing("--only", "iou", "--sweep", "small/tuple_ff")
     assert ended == code.DONE, text
-    assert "2 of " in text and "small/tuple_ff: 1 running; drawn are the finished runs" in text
+    assert "2 runs, a trial" in text and "small/tuple_ff: 1 running; drawn are the finished runs" in text
     cache = tmp_path / "cache/wandb/lab/sieve"
     assert content(cache) == content(tmp_path / "runs") and len(content(cache)) == 2
     for plot in discover():

@@ -72,7 +72,7 @@ def test_what_arrives(server, machine, tmp_path):
 
 
 def test_a_killed_run_loses_nothing_and_goes_on(server, machine, tmp_path):
-    long = [*LONG, "--train.steps=6000"]
+    long = ["--train.steps=6000", *LONG[1:]]
     process = machine.start(*machine.main(tmp_path / "r", *long, "--seed=2"))
     wait_for(lambda: Run.query(tmp_path / "r", state=None), "the run folder")
     run = local(tmp_path / "r")
