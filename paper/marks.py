@@ -77,9 +77,10 @@ def line(
     if spread == "dots":
         axes.errorbar(places, means, sds, label=label, marker="o", markersize=4, capsize=2.5, **style)
     else:
+        axes.plot(places, means, label=label, **style)
         # a place between two gaps would not show without a point
-        alone = [i for i, y in enumerate(means) if y == y and all(means[j] != means[j] for j in _beside(i, means))]
-        axes.plot(places, means, label=label, marker="o", markersize=2.5, markevery=alone, **style)
+        alone = [i for i in range(len(means)) if whole[i] and not any(whole[max(i - 1, 0) : i] + whole[i + 1 : i + 2])]
+        axes.plot([places[i] for i in alone], [means[i] for i in alone], "o", color=color, markersize=3)
     if spread == "band":
         low, high = ([m + sign * d for m, d in zip(means, sds, strict=True)] for sign in (-1, 1))
         axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
@@ -100,10 +101,6 @@ def level(axes: Axes, measure: Measure, label: str, **style: Any) -> None:
         axes.axhline(y, label=label, **style)
         axes.annotate(said([measure]), (1, y), (0, 2), xycoords=axes.get_yaxis_transform(), ha="right",
                       textcoords="offset points", **SMALL)  # fmt: skip
-
-
-def _beside(i: int, items: Sequence[Any]) -> list[int]:
-    return [j for j in (i - 1, i + 1) if 0 <= j < len(items)]
 
 
 def _beside_points(axes: Axes, points: Sequence[tuple[float, Measure, bool]], color: Any) -> None:
