@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 LONGEST = 120  # characters; file systems allow 255 bytes with the ending
 MOST_NAMED = 3  # options of a trial that a name lists
-START = re.compile(r"(small/(?!small/)|(?!small_))[a-z0-9.-]+(_[a-z0-9.-]+)*")
+START = re.compile(r"(small/(?!small/)|(?!small_))[a-z0-9][a-z0-9.-]*(_[a-z0-9.-]+)*")
 NAME = re.compile(r"[a-z0-9.]+(_[a-z0-9.]+)*")
 VALUE = re.compile(r"(?!.*x\d+$)[a-z0-9.,+-]+(_[a-z0-9.,+-]+)*")  # 800x4 stands for 800,800,800,800
 

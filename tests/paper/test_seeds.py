@@ -37,7 +37,7 @@ OF = {
     "weight_proportion": "tuple_ff", "half_mask": "two", "mask_histogram": "two",
     "confusion": "addmul_ff", "sharing_vs_size": "addmul_ff", "removed_words": "scan", "scan_accuracies": "scan",
     "scan_baseline": "scan", "paths": "cnn_elcn", "split_accuracy": "cnn_elcn", "untied_energy": "cnn_elcn",
-    "untying": "cnn_elcn",
+    "untying": "cnn_elcn", "margins": "cnn_elcn",
 }  # fmt: skip
 LINES = {
     "penalty_sensitivity", "keep", "width", "task_inference", "rotated", "task_bytes", "gradient_similarity",
@@ -110,7 +110,7 @@ def perforate(run, chosen, rng):
     history = [json.dumps(kept(row, i)) + "\n" for i, row in enumerate(run.history())]
     run.path("history.jsonl").write_text("".join(history))
     for path in sorted(run.path("arrays").glob("*.npz")):
-        if chosen and (path.stem in FILES or path.stem.startswith("path_string")):
+        if chosen and (path.stem in FILES or path.stem.startswith(("path_string", "margins_elcn"))):
             path.unlink()
         elif path.stem.startswith("path_"):
             arrays = run.arrays(path.stem)
