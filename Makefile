@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python paper/demo_table.py
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/mask_step.py
