@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 
-from core import exit as code
+from core import exit_codes as code
 from core.errors import SieveError
 from core.logs import start_log
 from core.option_help import print_help
@@ -15,7 +15,7 @@ from core.options import read_arguments
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
-from tasks.options import OPTIONS, options_class, resolve
+from tasks.registry import OPTIONS, options_class, resolve
 
 log = logging.getLogger("sieve")
 

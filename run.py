@@ -9,19 +9,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 try:
-    from core import exit as codes
+    from core import exit_codes as codes
     from core.errors import SieveError
     from core.trackers import check
     from launch.arguments import read_arguments
-    from launch.choose import ask, examples, only, read_settings, select
+    from launch.console import Screen
     from launch.foreground import run_here
+    from launch.gpu_slots import read_slots
     from launch.on_wandb import run_on_wandb
     from launch.points import remarks, table
     from launch.pool import Pool
-    from launch.screen import Screen
-    from launch.slots import read_slots
+    from launch.select_points import ask, examples, only, read_settings, select
     from launch.sweep import Sweep
-    from tasks.options import resolve
+    from tasks.registry import resolve
 except ModuleNotFoundError as missing:
     print(f"run.py: no {missing.name} in this Python; after make test: . .venv/bin/activate", file=sys.stderr)
     sys.exit(2)

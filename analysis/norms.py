@@ -17,7 +17,7 @@ from analysis.curvature import largest_eigenvalue
 from core.errors import LayerError
 from layers import FullyConnected2d, LocallyConnected2d
 from layers.evaluating import evaluating
-from layers.sites import Sites
+from layers.patch_grid import Sites
 
 WITH_WEIGHT = (nn.Conv2d, nn.Linear, LocallyConnected2d)
 

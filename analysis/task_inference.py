@@ -20,9 +20,9 @@ from torch import Tensor
 
 from core.errors import MaskError
 from layers.evaluating import evaluating
-from masks.batching import forward
-from masks.bits import MaskBits
+from layers.functional.batching import forward
 from masks.model import MaskedModel
+from masks.packed_masks import MaskBits
 
 Objective = Callable[[Tensor], Tensor]
 

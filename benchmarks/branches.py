@@ -6,7 +6,7 @@ A step is forward, backward and plain descent of S = 5 branches of the CNN for s
 SkinnyNet with 16 channels (batch 50 each):
 
     loop     the branches one after the other, each with a batch of its own
-    stack    models.stack.Stack: one product of every layer for all of them
+    stack    models.stacked_models.Stack: one product of every layer for all of them
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from torch.nn.functional import cross_entropy
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
 from models.cnn import make_cnn
-from models.stack import Stack
+from models.stacked_models import Stack
 from models.untie import untie
 
 BRANCHES, BATCH, CLASSES = 5, 50, 10

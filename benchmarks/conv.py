@@ -24,7 +24,7 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from layers import Conv2d
 
 # name: batch, K, channels, outputs, kernel, stride, padding, side

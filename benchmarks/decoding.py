@@ -24,9 +24,9 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
-from masks.batching import forward
+from layers.functional.batching import forward
 from models.encoder_decoder import EncoderDecoder
 from models.sequence import SequenceModel
 from models.transformer import Transformer

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import main as sieve
 from benchmarks.rounds import arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
 from core.store import Run
 from data.image_folder import folder_images

@@ -34,7 +34,7 @@ from torch.func import functional_call
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from layers import LocallyConnected2d
 
 # batch, channels, outputs, kernel, stride, padded side

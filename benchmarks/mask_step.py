@@ -42,11 +42,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import layers.linear
 import layers.lstm
 from benchmarks.rounds import Step, machine, measure, over
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
-from masks.gumbel import Gumbel
+from masks.masking import Sample
+from masks.methods.gumbel import Gumbel
 from masks.model import MaskedModel, freeze
-from masks.rows import Sample
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 

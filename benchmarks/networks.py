@@ -35,12 +35,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.mask_step import Drawn
 from benchmarks.rounds import Step, arguments, measure, over, write
 from core.errors import LayerError
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
-from masks.gumbel import Gumbel
+from masks.maskable import maskable
+from masks.masking import Sample
+from masks.methods.gumbel import Gumbel
 from masks.model import MaskedModel, Rows, freeze
-from masks.rows import Sample
-from masks.select import maskable
 from models.cifar import conv_net, resnet110
 from models.encoder_decoder import EncoderDecoder
 from models.transformer import Transformer

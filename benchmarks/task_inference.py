@@ -25,13 +25,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from analysis.task_inference import derivatives, entropy, one_shot
 from benchmarks.rounds import arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
+from layers.functional.batching import forward
 from masks.algebra import Masks
-from masks.batching import forward
-from masks.bits import MaskBits
+from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
-from masks.threshold import Threshold
+from masks.packed_masks import MaskBits
 from models.random_nets import random_net
 
 FORWARDS, ROWS = 250, 128

@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
 from core.fit import make_optimizer, train_step
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.store import Run
 from core.trackers import Mirrors
-from tasks.options import resolve
-from tasks.supsup import SupSup
+from tasks.registry import resolve
+from tasks.supsup.supsup import SupSup
 
 TASKS, SIZES = 10, (784, 300, 100, 100)
 

@@ -6,7 +6,7 @@ A step is the mask of one tensor of scores, weight * mask, and backward to the s
 networks of "What's Hidden in a Randomly Weighted Neural Network?".
 
     sort     a stable sort of |score| whose first entries are set to zero, as in the authors' code
-    ours     masks.edge_popup.EdgePopup: selection, exact among equal scores
+    ours     masks.methods.edge_popup.EdgePopup: selection, exact among equal scores
     floor    the mask is given: the product and the backward pass alone
 """
 
@@ -22,9 +22,9 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.rounds import Step, arguments, measure, over, write
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
-from masks.edge_popup import EdgePopup
+from masks.methods.edge_popup import EdgePopup
 
 SHAPES = {"FC first": (300, 784), "Conv4 128x128x3x3": (128, 128, 3, 3), "Conv8 512x512x3x3": (512, 512, 3, 3)}
 KEEPS = (0.1, 0.5)

@@ -22,13 +22,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.fit import make_optimizer, train_step
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from models.feedforward import FeedForward
 from tasks import TASKS
-from tasks.options import resolve
+from tasks.registry import resolve
 
 
 def main() -> None:

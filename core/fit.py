@@ -39,7 +39,7 @@ class Stage:
         data: (generator, step) -> one training batch.
         steps: exact number of optimiser steps.
         train: returns the tensors to train, by name; called when the stage begins, not for finished stages.
-        rows: (step seed, progress) -> the masks of that step's forward pass (masks/rows.py), or None for the dense
+        rows: (step seed, progress) -> the masks of that step's forward pass (masks/masking.py), or None for the dense
             network; progress grows from 0 at the first step to exactly 1 at the last.
         loss: (batch, rows) -> scalar loss, regularisers included.
         measure: validation; returns key -> number, None where there is none. Called as `plan` says, and after the last

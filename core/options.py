@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from core.conditions import inert
 from core.errors import OptionError
-from core.original_names import ORIGINAL_NAMES
+from core.legacy_option_names import ORIGINAL_NAMES
 from core.registry import nearest
 from core.values import as_text, coerce, kinds_of, literal, said
 

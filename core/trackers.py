@@ -42,7 +42,7 @@ class Tracker(Protocol):
         """Show a grey picture: [height, width] uint8, 255 is white."""
 
     def close(self, code: int) -> None:
-        """Flush and end; `code` is the exit code of the run (core.exit)."""
+        """Flush and end; `code` is the exit code of the run (core.exit_codes)."""
 
 
 class Mirrors:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import wandb
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import OptionError
 from core.files import write_json
 from core.trackers import PROJECT

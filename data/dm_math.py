@@ -18,8 +18,8 @@ from core.errors import OptionError
 from data import dm_generator
 from data.dm_archive import PUBLISHED, identified, read_archive
 from data.dm_generator import FOLDERS, TRAIN, Paced, made
-from data.encoded import encoded
 from data.sequences import Sequences, encode
+from data.tensor_cache import encoded
 
 log = logging.getLogger("sieve")
 

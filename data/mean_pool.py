@@ -27,7 +27,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError, SieveError
 from core.files import write_json
 from data.segments import SUFFIXES, Felzenszwalb, SavedSegments, pool_file

@@ -40,7 +40,7 @@ def image_outline(
     name: str, cache: str | Path = "cache", file: str | None = None, canvas: int | None = None,
     train_size: int | None = None, test_size: int | None = None, hold_out: bool = True,
 ) -> Outline:  # fmt: skip
-    """Return the outline of what `data.standardised.standardised_images` returns for the same arguments.
+    """Return the outline of what `data.image_sets.standardised_images` returns for the same arguments.
 
     Nothing is downloaded: the named sets are known, a file is read, and a folder is listed.
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from core.errors import OptionError
 from core.registry import nearest
 from data.download import fetch
-from data.encoded import encoded
 from data.sequences import Sequences, encode
+from data.tensor_cache import encoded
 
 BASE = "https://raw.githubusercontent.com/brendenlake/SCAN/master"
 FILES = {  # split -> folder, end of the files' names, sha256 of the training and of the test file

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import SweepError
 from core.store import read_status, state_of
-from launch.child import Child, Interrupts
-from launch.screen import Screen, how_far
-from launch.slots import environment
-from launch.wandb_server import ROOT, look
+from launch.console import Screen, how_far
+from launch.gpu_slots import environment
+from launch.process import Child, Interrupts
+from launch.wandb_client import ROOT, look
 
 GRACE_SECONDS = 90.0  # a run saves, and then tells W&B about it
 LOOK_SECONDS = 5.0

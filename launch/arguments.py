@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.registry import nearest
 
 EPILOG = """\

@@ -8,7 +8,7 @@ import socket
 import time
 from pathlib import Path
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.files import write_json
 from core.store import read_status
 

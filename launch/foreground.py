@@ -10,12 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.trackers import trackers_of
-from launch.child import GRACE_SECONDS, Child, Interrupts
+from launch.console import Screen
+from launch.gpu_slots import environment
 from launch.points import Point
-from launch.screen import Screen
-from launch.slots import environment
+from launch.process import GRACE_SECONDS, Child, Interrupts
 
 FIRST_PORT = 7000
 TENSORBOARD = [sys.executable, "-m", "tensorboard.main"]

@@ -8,14 +8,14 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import SweepError
 from launch.agents import Agents
-from launch.choose import read_settings
+from launch.console import Screen
 from launch.points import Point
-from launch.screen import Screen
+from launch.select_points import read_settings
 from launch.sweep import Sweep
-from launch.wandb_server import create, look
+from launch.wandb_client import create, look
 
 SEEN_BY_WANDB = ("auto", "wandb", "all")  # values of --log
 

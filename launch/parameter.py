@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.rng import key
-from launch.document import Document, Located
+from launch.located_yaml import Document, Located
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,7 @@ from core.errors import SieveError
 from core.provenance import commits
 from core.store import Run, state_of
 from core.values import as_text
-from tasks.options import outdated
+from tasks.registry import outdated
 
 
 @dataclass(frozen=True)

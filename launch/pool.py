@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import StoreError
 from core.store import is_locked, read_status
-from launch.child import GRACE_SECONDS, Child, Interrupts
+from launch.console import Screen, how_far
 from launch.failure import record_failure
+from launch.gpu_slots import environment
 from launch.points import Point
-from launch.screen import Screen, how_far
-from launch.slots import environment
+from launch.process import GRACE_SECONDS, Child, Interrupts
 
 TICK_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between looks at the status of the running ones

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from core.registry import nearest
-from launch.document import Document, Located
+from launch.located_yaml import Document, Located
 from launch.parameter import NEEDS, Parameter
 
 MAY_HAVE = {"categorical": ("probabilities",), "q_uniform": ("q",), "normal": ("mu", "sigma")}

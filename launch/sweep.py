@@ -27,7 +27,7 @@ from core.options import read_arguments
 from core.registry import nearest
 from core.store import folder_of
 from core.values import as_text, said
-from launch.document import Document, Located
+from launch.located_yaml import Document, Located
 from launch.parameter import MOST, Parameter, given
 from launch.points import Point
 from launch.schema import read_parameters
@@ -142,7 +142,7 @@ class Sweep:
         """Return the points, each checked; a point with the signature of an earlier one is left out.
 
         Args:
-            resolve: dotted names and values -> options, or a SieveError (`tasks.options.resolve`).
+            resolve: dotted names and values -> options, or a SieveError (`tasks.registry.resolve`).
             run_dir: the folder of all results.
             runs: at most so many points; instead of the file's run_cap.
 

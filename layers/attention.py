@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from core.errors import BatchError, LayerError
 from layers.batched import Batched, chunks, samples
-from layers.initial import torch_default
+from layers.batched_linear import product
+from layers.init import torch_default
 from layers.linear import Linear
-from layers.product import product
 
 
 class MultiheadAttention(Batched, nn.MultiheadAttention):

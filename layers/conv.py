@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from core.errors import BatchError
 from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
-from layers.initial import torch_default
+from layers.init import torch_default
 
 # Numbers in the weight and the maps of a chunk, in and out, up to which K chunks go through one grouped convolution;
 # larger ones go one after the other, which then costs little more than one convolution of the whole batch. Channels

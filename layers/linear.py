@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from core.errors import BatchError
 from layers.batched import Batched, chunks, samples
-from layers.initial import torch_default
-from layers.product import product
+from layers.batched_linear import product
+from layers.init import torch_default
 
 
 class Linear(Batched, nn.Linear):

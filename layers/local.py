@@ -11,7 +11,7 @@ from torch.nn.modules.utils import _pair
 from core.errors import LayerError
 from layers.batched import Batched, chunk_rows, samples
 from layers.linear import Linear
-from layers.sites import Sites, local_product
+from layers.patch_grid import Sites, local_product
 
 
 class LocallyConnected2d(Batched, nn.Module):

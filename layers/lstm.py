@@ -9,8 +9,8 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from core.errors import BatchError, LayerError
 from layers.batched import Batched, chunk_rows, chunks, samples
-from layers.product import product
-from layers.recurrence import recurrence
+from layers.batched_linear import product
+from layers.lstm_recurrence import recurrence
 
 State = tuple[Tensor, Tensor]
 

@@ -1,4 +1,4 @@
-"""What can stand in for weights that a mask takes away, as the `fill` of `masks.rows.Given`.
+"""What can stand in for weights that a mask takes away, as the `fill` of `masks.masking.Given`.
 
     Given(masks, means(weights))             only the subnet works: the others become their tensor's mean
     Given(~masks, fresh(weights, seed))      the subnet is the part that is replaced

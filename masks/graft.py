@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from core.errors import MaskError
 from core.registry import nearest
+from layers.functional.batching import forward
 from masks.algebra import Masks
-from masks.batching import forward
 from masks.fills import others
 
 

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from core.errors import MaskError
 from core.registry import nearest
 from core.rng import key, stream
+from layers.functional.batching import forward
 from masks.algebra import Masks
-from masks.batching import forward
-from masks.method import Method
+from masks.methods.method import Method
 from masks.units import units_of
 
 
 class Rows(Protocol):
-    """The masks of one forward pass; see masks/rows.py."""
+    """The masks of one forward pass; see masks/masking.py."""
 
     k: int | None
 
@@ -35,8 +35,8 @@ class MaskedModel:
     Args:
         model: any nn.Module whose inputs and outputs have the batch as axis 0.
         method: how scores become masks.
-        names: the masked parameters (see `masks.select.maskable`).
-        how: "auto", "layers", "vmap" or "loop": how K masks run at once (masks/batching.py).
+        names: the masked parameters (see `masks.maskable.maskable`).
+        how: "auto", "layers", "vmap" or "loop": how K masks run at once (layers/functional/batching.py).
         unit: which weights share a score: "weight", none; "output", "input", "head", "tensor" (masks/units.py).
 
     Raises:
@@ -178,7 +178,7 @@ class MaskedModel:
 
         Args:
             subnet: its name.
-            progress: of the training, as of `masks.rows.Sample`.
+            progress: of the training, as of `masks.masking.Sample`.
         """
         method, scores = self.method.at(progress), self.scores(subnet)
         if method.reduction == "sum":

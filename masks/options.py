@@ -15,14 +15,14 @@ from core.registry import Registry
 METHODS = Registry(
     "mask method",
     {
-        "gumbel": "masks.gumbel:Gumbel",
-        "threshold": "masks.threshold:Threshold",
-        "magnitude": "masks.magnitude:Magnitude",
-        "edge-popup": "masks.edge_popup:EdgePopup",
-        "signed-popup": "masks.signed:SignedPopup",
-        "bernoulli": "masks.bernoulli:Bernoulli",
-        "continuous-sparsification": "masks.continuous_sparsification:ContinuousSparsification",
-        "hard-concrete": "masks.hard_concrete:HardConcrete",
+        "gumbel": "masks.methods.gumbel:Gumbel",
+        "threshold": "masks.methods.threshold:Threshold",
+        "magnitude": "masks.methods.magnitude:Magnitude",
+        "edge-popup": "masks.methods.edge_popup:EdgePopup",
+        "signed-popup": "masks.methods.signed_edge_popup:SignedPopup",
+        "bernoulli": "masks.methods.bernoulli:Bernoulli",
+        "continuous-sparsification": "masks.methods.continuous_sparsification:ContinuousSparsification",
+        "hard-concrete": "masks.methods.hard_concrete:HardConcrete",
     },
 )
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from core.errors import OptionError
 from layers import Conv2d, GroupNorm, Linear
-from layers.initial import torch_default
+from layers.init import torch_default
 
 WIDTHS, STRIDES, GROUPS = (16, 32, 64, 64), (1, 2, 2, 2), 4
 

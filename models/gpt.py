@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from core.errors import LayerError, OptionError
 from layers import Embedding, LayerNorm, Linear, MultiheadAttention
 from layers.batched import chunks
-from layers.product import product
+from layers.batched_linear import product
 
 DEVIATION = 0.02  # of every weight and embedding
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from layers import Embedding, LayerNorm, Linear, MultiheadAttention
 from layers.batched import chunks
-from layers.product import product
+from layers.batched_linear import product
 from models.sequence import SequenceModel
 
 Heads = tuple[Tensor, ...]

@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # started as paper/demo_table.py
     sys.path[0] = str(ROOT)
 
-from paper import plot_performance  # noqa: E402
-from paper.arithmetic import WORDS, subtasks  # noqa: E402
 from paper.measure import measured  # noqa: E402
+from paper.modularity import plot_performance  # noqa: E402
+from paper.modularity.arithmetic import WORDS, subtasks  # noqa: E402
 from paper.results import Group, groups, load  # noqa: E402
 
 SWEEP = "small/tuple_ff"

@@ -1,6 +1,6 @@
 """What every figure shares: the look, the head that says where its numbers come from, and files written in one go.
 
-A figure is a module `paper/plot_<name>.py` with the attributes of `Plot`; `python -m paper.run_all` finds it.
+A figure is a module `paper/<system>/plot_<name>.py` with the attributes of `Plot`; `python -m paper.run_all` finds it.
 Pictures are drawn through matplotlib's object interface, so no display and no LaTeX is needed.
 """
 
@@ -63,7 +63,7 @@ DPI = 200
 
 
 class Plot(Protocol):
-    """What a module `paper/plot_<name>.py` has."""
+    """What a module `paper/<system>/plot_<name>.py` has."""
 
     NAME: str  # of the module without plot_, and of the folder of its pictures
     TITLE: str

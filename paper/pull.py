@@ -22,7 +22,7 @@ from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
 from core.options import revisions, signature
 from core.store import describe
-from tasks.options import resolve_stored
+from tasks.registry import resolve_stored
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")

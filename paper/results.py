@@ -22,7 +22,7 @@ from core.errors import MaskError, SieveError, StoreError
 from core.store import Run
 from paper.names import MOST_NAMED, file_name, short
 from paper.sweeps import Key, key, plan, trial, varying
-from tasks.options import outdated
+from tasks.registry import outdated
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from core import exit as codes
+    from core import exit_codes as codes
     from core.errors import OptionError, SieveError, StoreError
     from core.registry import nearest
     from core.store import Run
@@ -51,8 +51,9 @@ def main(argv: Sequence[str]) -> int:
 
 def discover() -> list[Plot]:
     """Return every figure, in the order of the index."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("plot_*.py"))
-    plots: list[Any] = [importlib.import_module(f"paper.{name}") for name in names]
+    here = Path(__file__).parent
+    names = [".".join(path.relative_to(here.parent).with_suffix("").parts) for path in here.rglob("plot_*.py")]
+    plots: list[Any] = [importlib.import_module(name) for name in sorted(names)]
     return sorted(plots, key=lambda plot: (plot.FAMILY, plot.ORDER, plot.NAME))
 
 

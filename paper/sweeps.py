@@ -15,7 +15,7 @@ from core.options import coerce, flatten, leaves
 from core.store import Run
 from core.values import as_text
 from launch.sweep import Sweep
-from tasks.options import options_class, resolve, still_options
+from tasks.registry import options_class, resolve, still_options
 
 log = logging.getLogger("sieve")
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"

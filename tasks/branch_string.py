@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from analysis.paths import linear, tension
 from core.fit import Stage
-from models.stack import Stack
-from tasks.branch_paths import Path, along_string, alphas
+from models.stacked_models import Stack
+from tasks.untying.branch_paths import Path, along_string, alphas
 
 Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 
@@ -27,7 +27,7 @@ def relaxed(
     Differs from the original: all points move at once along the gradient of this one sum.
 
     Args:
-        task: a tasks.cnn_elcn.CNNtoLCN, whose images, batches and `paths` options it uses.
+        task: a tasks.untying.cnn_elcn.CNNtoLCN, whose images, batches and `paths` options it uses.
         key: name of the stage.
         ends: returns the weights of both ends; called when the stage begins.
         template: returns a network of their form.

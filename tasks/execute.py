@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from core import exit as code
+from core import exit_codes as code
 from core.errors import SieveError
 from core.fit import Stopped, fit
-from core.memory import keep_freed_memory
+from core.malloc import keep_freed_memory
 from core.provenance import command_line, processor, record_environment
 from core.results import append_result
 from core.signals import Signals

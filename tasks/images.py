@@ -11,8 +11,8 @@ from torch import Tensor
 from core.store import Run
 from core.trackers import Mirrors
 from data.epochs import Epochs
+from data.image_sets import standardised_images
 from data.outline import Outline, image_outline
-from data.standardised import standardised_images
 from tasks.sizes import check_at_most
 from tasks.task import Task
 

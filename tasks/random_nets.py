@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from core.rng import stream
+from masks.maskable import maskable
 from masks.options import method_of
-from masks.select import maskable
 from models.random_nets import random_net
 
 
 def network_of(options: Any, image: Sequence[int], outputs: int, device: torch.device) -> nn.Module:
-    """Return the network of a task's options (tasks.options.random_nets.RandomNetOptions, `mask` and `seed`).
+    """Return the network of a task's options (tasks.random_net_options.RandomNetOptions, `mask` and `seed`).
 
     Args:
         options: of the task.

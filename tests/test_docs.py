@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import OptionError
+from core.legacy_option_names import ORIGINAL_NAMES
 from core.options import coerce, leaves, read_arguments
-from core.original_names import ORIGINAL_NAMES
 from masks.options import METHODS
 from paper.run_all import discover
-from tasks.options import OPTIONS, options_class, resolve
+from tasks.registry import OPTIONS, options_class, resolve
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -45,7 +45,7 @@ def test_options_are_read_without_torch():
     import sys
 
     code = (
-        "import sys, main, launch.sweep; from tasks.options import resolve; resolve({'task': 'tuple_ff'}); "
+        "import sys, main, launch.sweep; from tasks.registry import resolve; resolve({'task': 'tuple_ff'}); "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
-from tasks.options import resolve
+from tasks.registry import resolve
 
 ROOT = Path(main.__file__).parent
 MISTAKES = [
@@ -64,7 +64,7 @@ def test_a_run_that_another_process_does(tmp_path, capsys):
 
 
 def test_a_crash_is_recorded_with_its_traceback(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("tasks.arithmetic.Arithmetic.finish_training", lambda self: 1 / 0)
+    monkeypatch.setattr("tasks.modularity.arithmetic.Arithmetic.finish_training", lambda self: 1 / 0)
     arguments = ["--task=tuple_ff", *FAST, "--train.steps=1", f"--run.dir={tmp_path}"]
     assert main.main(arguments) == code.FAILED
     (run,) = Run.query(tmp_path, state="failed")

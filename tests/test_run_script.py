@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from core import exit as codes
+from core import exit_codes as codes
 from tests.launch.pretend import ROOT, tuple_sweep
 
 RUN = ROOT / "run.py"

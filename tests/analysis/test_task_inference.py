@@ -9,11 +9,11 @@ from torch.nn.functional import cross_entropy
 from analysis.task_inference import binary, derivatives, entropy, exhaustive, gradient, objective_of, one_shot
 from core.errors import MaskError
 from core.rng import stream
-from data.standardised import standardised_images
-from masks.bits import MaskBits
+from data.image_sets import standardised_images
+from masks.masking import Mix, Select
+from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
-from masks.rows import Mix, Select
-from masks.threshold import Threshold
+from masks.packed_masks import MaskBits
 from models.random_nets import random_net
 
 TASKS, OUTPUTS = 4, 100

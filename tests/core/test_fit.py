@@ -16,7 +16,7 @@ from core.option_groups import RunOptions, TrainOptions
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
-from tasks.options import resolve
+from tasks.registry import resolve
 
 
 class Line:

@@ -4,7 +4,7 @@ import pytest
 
 from core.errors import BatchError, OptionError
 from core.options import build, changed, coerce, flatten, leaves, read_arguments, revisions, signature
-from tasks.options import OPTIONS, options_class, resolve
+from tasks.registry import OPTIONS, options_class, resolve
 
 
 @pytest.mark.parametrize(

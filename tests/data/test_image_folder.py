@@ -8,7 +8,7 @@ from core.errors import OptionError
 from core.option_help import print_help
 from data.epochs import Epochs
 from data.image_folder import DEVIATION, MEAN, SIDE, folder_images
-from tasks.options import OPTIONS
+from tasks.registry import OPTIONS
 
 
 @pytest.fixture(scope="module")

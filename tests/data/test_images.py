@@ -9,7 +9,7 @@ import torch
 from core.errors import OptionError
 from core.rng import stream
 from data.images import SOURCES, load_images, normalise
-from data.shifted import shifted
+from data.random_canvas import shifted
 
 MNIST = Path("cache/MNIST/raw")
 

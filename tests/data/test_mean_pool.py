@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError
 from data.mean_pool import main, mean_pool
 from data.segments import Felzenszwalb, SavedSegments, pooled_labels, pooled_masks

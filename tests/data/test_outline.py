@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import OptionError
+from data.image_sets import standardised_images
 from data.outline import image_outline
-from data.standardised import standardised_images
 from tests.data.test_images import write
 
 

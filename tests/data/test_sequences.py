@@ -2,8 +2,8 @@
 
 import torch
 
-from data.encoded import encoded
 from data.sequences import Sequences, encode, join
+from data.tensor_cache import encoded
 
 PAIRS = [(b"\0\1\2", b"\1"), (b"\3", b"\0\0\1\1"), (b"", b"\2"), (b"\1\1", b"\1\2")]
 ENDS = 4, 3

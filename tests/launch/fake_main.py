@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.options import read_arguments
 from core.store import Run
-from tasks.options import resolve
+from tasks.registry import resolve
 
 options = resolve(read_arguments(sys.argv[1:]))
 behaviour = dict(item.split("=") for item in os.environ.get("FAKE", "").split(",") if item).get(

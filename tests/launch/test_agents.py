@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import SweepError
 from launch import agents
-from launch.screen import Screen
+from launch.console import Screen
 
 FAIL_ONCE = """
 import pathlib, sys

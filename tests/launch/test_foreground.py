@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from core import exit as codes
+from core import exit_codes as codes
 from launch import foreground
-from launch.choose import select
+from launch.console import Screen
 from launch.foreground import free_port, run_here
-from launch.screen import Screen
+from launch.select_points import select
 from launch.sweep import Sweep
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.launch.pretend import FAKE_MAIN, tuple_sweep
 from tests.launch.test_pool import alive, starts
 

@@ -6,7 +6,7 @@ from core.files import write_json
 from core.options import signature
 from core.store import describe
 from launch.points import Point, remarks
-from tasks.options import outdated, resolve
+from tasks.registry import outdated, resolve
 
 
 def point(folder, seed=0, commit=None, **values):

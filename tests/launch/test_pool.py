@@ -13,14 +13,14 @@ from contextlib import contextmanager
 import pytest
 from filelock import FileLock
 
-from core import exit as codes
+from core import exit_codes as codes
 from core.errors import StoreError
 from core.store import read_status, state_of
-from launch.choose import select
+from launch.console import Screen
 from launch.pool import Pool
-from launch.screen import Screen
+from launch.select_points import select
 from launch.sweep import Sweep
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.launch.pretend import FAKE_MAIN, ROOT, tuple_sweep
 
 SECONDS = 30  # nothing here takes more than a few; a hang must not be endless

@@ -7,7 +7,7 @@ from torch.func import functional_call
 
 from core.errors import BatchError, LayerError
 from layers import BatchNorm1d, BatchNorm2d, Conv2d
-from masks.batching import forward
+from layers.functional.batching import forward
 
 SHAPES = {BatchNorm1d: (6,), BatchNorm2d: (6, 3, 5)}
 STATISTICS = ("running_mean", "running_var")

@@ -10,9 +10,9 @@ from torch.func import functional_call
 import layers.conv
 from core.errors import BatchError, MaskError
 from layers import Conv2d, Linear
-from masks.gumbel import Gumbel
+from masks.masking import Sample
+from masks.methods.gumbel import Gumbel
 from masks.model import MaskedModel, freeze
-from masks.rows import Sample
 
 
 def rng(seed=0):

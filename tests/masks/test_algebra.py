@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
-from masks.bits import MaskBits
+from masks.packed_masks import MaskBits
 
 shapes = st.lists(st.lists(st.integers(1, 5), min_size=0, max_size=3).map(tuple), min_size=1, max_size=4)
 

@@ -7,9 +7,9 @@ from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
 from masks.fills import fresh, means, others
+from masks.masking import Given
 from masks.model import MaskedModel
 from masks.options import METHODS
-from masks.rows import Given
 from models.feedforward import FeedForward
 
 

@@ -7,10 +7,10 @@ from torch import nn
 from core.errors import BatchError, MaskError
 from core.rng import key, stream
 from masks.algebra import Masks
+from masks.maskable import maskable
+from masks.masking import Given, Hard, Mix, Sample, Select
 from masks.model import MaskedModel, freeze
 from masks.options import METHODS
-from masks.rows import Given, Hard, Mix, Sample, Select
-from masks.select import maskable
 from models.feedforward import FeedForward
 
 NAMES = ["layers.0.weight", "layers.1.weight", "layers.1.bias"]
@@ -67,7 +67,7 @@ def test_sample_sends_chunk_i_through_draw_i(masked, model, x):
 
 
 def test_small_tensors_drawn_together_get_masks_and_gradients_of_their_own(masked, x, monkeypatch):
-    monkeypatch.setattr("masks.rows.TOGETHER", 16)  # the weights of 30 and 15 entries: one apart, two together
+    monkeypatch.setattr("masks.masking.TOGETHER", 16)  # the weights of 30 and 15 entries: one apart, two together
     draws = Sample("add", k=6, seed=9).weights(masked)
     assert {name: draw.shape[1:] for name, draw in draws.items()} == masked.shapes
     masks = [(draw != 0).flatten(1).double() for draw in draws.values()]

@@ -5,12 +5,12 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from core.rng import stream
-from masks.bernoulli import Bernoulli
-from masks.edge_popup import EdgePopup
-from masks.gumbel import Gumbel
+from masks.masking import Select
+from masks.methods.bernoulli import Bernoulli
+from masks.methods.edge_popup import EdgePopup
+from masks.methods.gumbel import Gumbel
+from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
-from masks.rows import Select
-from masks.threshold import Threshold
 from models.random_nets import random_net
 
 TASKS, ROWS, STEPS = ("a", "b", "c"), 16, 12

@@ -10,10 +10,10 @@ from core.errors import MaskError
 from core.rng import stream
 from layers import LSTM, Conv2d, Embedding, Linear, MultiheadAttention
 from masks.algebra import Masks
+from masks.mask_bytes import bitmap_bytes
+from masks.masking import Given, Hard, Sample, Select
 from masks.model import MaskedModel
 from masks.options import METHODS
-from masks.rows import Given, Hard, Sample, Select
-from masks.storage import bitmap_bytes
 from masks.units import units_of
 from models.feedforward import FeedForward
 
@@ -226,7 +226,7 @@ def test_k_at_once_are_k_one_by_one_and_tensors_drawn_together_keep_their_scores
         torch.testing.assert_close(results[0], other, rtol=1e-10, atol=1e-10)
     if METHODS[method[0]].elementwise and METHODS[method[0]].relaxed:  # the law of every entry is the one of its score
         together = Sample("a", 2000, 3).weights(ways[0])
-        monkeypatch.setattr("masks.rows.TOGETHER", 0)
+        monkeypatch.setattr("masks.masking.TOGETHER", 0)
         apart = Sample("a", 2000, 3).weights(ways[0])
         for name in together:
             torch.testing.assert_close(together[name].mean(0), apart[name].mean(0), rtol=0.1, atol=0.02)

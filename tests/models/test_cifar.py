@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from core.rng import stream
-from masks.batching import forward
+from layers.functional.batching import forward
 from models.cifar import conv_net, resnet110
 
 PARAMETERS = {conv_net: 390_986, resnet110: 1_730_714}

@@ -9,7 +9,7 @@ from torch import nn
 
 from core.errors import LayerError, OptionError
 from core.rng import stream
-from masks.batching import forward
+from layers.functional.batching import forward
 from models.gpt import GPT
 from models.hugging_face import HuggingFaceGPT2, copy_gpt2
 

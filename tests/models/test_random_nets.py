@@ -5,9 +5,9 @@ import torch
 
 from core.errors import LayerError, OptionError
 from core.rng import stream
-from masks.edge_popup import EdgePopup
+from masks.masking import Hard, Select
+from masks.methods.edge_popup import EdgePopup
 from masks.model import MaskedModel
-from masks.rows import Hard, Select
 from models.random_nets import random_net
 
 PUBLISHED = {

@@ -5,7 +5,7 @@ import torch
 import torchvision.models
 
 from core.rng import stream
-from masks.batching import forward
+from layers.functional.batching import forward
 from models.random_nets import random_net
 from models.resnets import SHAPES, resnet
 

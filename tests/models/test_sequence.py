@@ -5,7 +5,7 @@ import torch
 
 from core.errors import LayerError
 from core.rng import stream
-from masks.batching import forward
+from layers.functional.batching import forward
 from models.encoder_decoder import EncoderDecoder
 from models.transformer import Transformer, positions
 
@@ -176,7 +176,7 @@ def test_packed_sequences_are_refused_by_vmap_in_a_sentence():
 
 
 def test_spread_of_the_first_weights_is_what_the_page_says():
-    """The original's differ (docs/scan_math_images.md): these are ours, by SCAN's sizes."""
+    """The original's differ (docs/modularity_language_images.md): these are ours, by SCAN's sizes."""
     network = Transformer(*SCAN_WORDS, stream(0, "init"))
     spread = {name: parameter.std().item() for name, parameter in network.named_parameters()}
     assert spread["input_embedding.weight"] == pytest.approx((2 / 114) ** 0.5, rel=0.03)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError
 from core.store import Run
 from paper.pull import read_config

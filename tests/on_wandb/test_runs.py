@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
 from tests.on_wandb.conftest import output, wait_for
 

@@ -15,7 +15,7 @@ import main as program
 from core.store import Run
 from paper.results import load
 from paper.run_all import main as run_all
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.active import active
 from tests.tiny_data import tiny_math, tiny_scan
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from paper import plot_keep
+from paper.edge_popup import plot_keep
 from paper.results import load
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from masks.algebra import Masks
-from paper import (
+from paper.modularity import (
     plot_class_confusion,
     plot_class_drop,
     plot_gradient_similarity,
@@ -17,8 +17,8 @@ from paper import (
     plot_scan_baseline,
     plot_transfer_sharing,
 )
-from paper.language_images import CIFAR10, class_names
-from paper.networks import networks
+from paper.modularity.language_images import CIFAR10, class_names
+from paper.modularity.networks import networks
 from paper.results import load
 
 PLOTS = (

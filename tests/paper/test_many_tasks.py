@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from paper import plot_rotated, plot_stream, plot_task_bytes, plot_task_inference, plot_width
+from paper.edge_popup import plot_width
 from paper.results import load
+from paper.supsup import plot_rotated, plot_stream, plot_task_bytes, plot_task_inference
 
 
 def test_inference_against_the_number_of_tasks(make_run, tmp_path):

@@ -26,7 +26,7 @@ def test_every_figure_says_what_it_is():
         plot.NAME for plot in plots
     }
     for plot in plots:
-        assert plot.__name__ == f"paper.plot_{plot.NAME}" and plot.PER in ("group", "scale")
+        assert plot.__name__.endswith(f".plot_{plot.NAME}") and plot.PER in ("group", "scale")
         assert plot.TITLE and plot.CAPTION.endswith(".") and plot.FAMILY and plot.SWEEPS
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paper import (
+from paper.modularity import (
     plot_confusion,
     plot_half_mask,
     plot_iou,
@@ -13,7 +13,7 @@ from paper import (
     plot_sharing_vs_size,
     plot_weight_proportion,
 )
-from paper.arithmetic import weights
+from paper.modularity.arithmetic import weights
 from paper.results import load
 
 

@@ -13,7 +13,7 @@ from core.options import read_arguments, signature
 from paper.results import by_scale, groups, load
 from paper.run_all import main
 from paper.sweeps import plan, trial
-from tasks.options import resolve
+from tasks.registry import resolve
 
 GRID = """
 program: main.py

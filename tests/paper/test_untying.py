@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from paper import plot_margins, plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying
 from paper.results import array, load
 from paper.run_all import main
+from paper.untying import plot_margins, plot_paths, plot_split_accuracy, plot_untied_energy, plot_untying
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def _tuple(file: str, sizes: object = BIG, task: str = "tuple_ff") -> Published:
 
 
 PAGE = Page(
-    "docs/modules.md",
+    "docs/modularity.md",
     {
         "addmul_ff": _addmul("addmul_feedforward", [MIDDLE, SMALL]),
         "addmul_ff_big": _addmul("addmul_feedforward_big", BIG),

@@ -74,7 +74,7 @@ def _permuted(name: str, first: float) -> Published:
 
 
 PAGE = Page(
-    "docs/scan_math_images.md",
+    "docs/modularity_language_images.md",
     {
         "cifar10": Published("sweeps/cifar10.yaml", REMOVAL),
         "cifar10_no_dropout": Published("sweeps/cifar10_no_dropout.yaml", REMOVAL | {"dropout": False}),

@@ -29,7 +29,7 @@ ANY = ("split.count",)  # belongs to no split.at
 
 
 PAGE = Page(
-    "docs/cnn_elcn.md",
+    "docs/untying.md",
     {
         "cnn_elcn": Published(
             "experiments.py with the values of job.sh and run_all.sh", ELCN,

@@ -12,7 +12,8 @@ KINDS = ("step", "checkpoint", "rename", "row", "stage")
 
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload([
-    "torch", "tensorboard", "main", "core.fit", "tasks.tuple", "tasks.cnn_elcn", "tasks.supsup", "sklearn.datasets",
+    "torch", "tensorboard", "main", "core.fit", "tasks.modularity.tuple", "tasks.untying.cnn_elcn",
+    "tasks.supsup.supsup", "sklearn.datasets",
     "torch._inductor.config",  # which torch itself imports on first use, in more than a second
 ])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
 from masks.algebra import Masks
 from tests.tasks.pages import documented
@@ -12,9 +12,9 @@ from tests.tasks.test_resume import CLASSES, MANY, PERMUTED, RANDOM, RECOVERED, 
 
 SUPSUP = ["--task=supsup", *MANY, "--outputs=20", "--tasks.count=3", "--tasks_at_once=2", "--train.eval_every=5"]
 ROWS = {
-    "tuple_ff": (SMALL, "modules.md"), "edge_popup": (RANDOM, "edge_popup.md"), "supsup": (SUPSUP, "supsup.md"),
-    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"), "permuted_mnist": (PERMUTED, "scan_math_images.md"),
-    "cifar10_class_removal": (CLASSES, "scan_math_images.md"),
+    "tuple_ff": (SMALL, "modularity.md"), "edge_popup": (RANDOM, "edge_popup.md"), "supsup": (SUPSUP, "supsup.md"),
+    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"), "permuted_mnist": (PERMUTED, "modularity_language_images.md"),
+    "cifar10_class_removal": (CLASSES, "modularity_language_images.md"),
 }  # fmt: skip
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
-from tasks import between
-from tasks.options.cnn_elcn import PathOptions
+from tasks.untying import between
+from tasks.untying.cnn_elcn_options import PathOptions
 from tests.active import active
 from tests.tasks.test_cnn_elcn import TINY
 

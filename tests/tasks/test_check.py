@@ -7,7 +7,7 @@ from torch import nn
 
 from core.errors import SieveError
 from tasks.check import Checked
-from tasks.options import OPTIONS
+from tasks.registry import OPTIONS
 
 TINY = {  # networks of published size take seconds to draw
     "deepmind_math": {"state_size": 16, "transformer.n_heads": 2},
@@ -56,7 +56,7 @@ def test_mistakes_are_found_early(values, text, tmp_path, monkeypatch):
 
 def test_seeds_are_checked_once(monkeypatch):
     made = []
-    monkeypatch.setattr("tasks.tuple.FeedForward", lambda *_, **__: made.append(1) or nn.Linear(2, 2))
+    monkeypatch.setattr("tasks.modularity.tuple.FeedForward", lambda *_, **__: made.append(1) or nn.Linear(2, 2))
     checked = Checked()
     assert [checked({"task": "tuple_ff", "seed": seed}).seed for seed in (1, 2, 3)] == [1, 2, 3]
     checked({"task": "tuple_ff", "seed": 1, "layer_sizes": "8,8"})

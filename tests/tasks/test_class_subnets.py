@@ -6,7 +6,7 @@ import torch
 
 import main
 from analysis.gradients import cosine
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
@@ -15,7 +15,7 @@ from layers.evaluating import statistics_of
 from masks.algebra import Masks
 from models.cifar import conv_net, layer_groups, resnet110
 from tasks import TASKS
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.active import active
 from tests.tasks.pages import documented
 
@@ -64,7 +64,7 @@ def masks_of(run):
 def test_logged_keys_are_documented_and_finite(finished, name):
     run = finished[name]
     keys = set(run.summary) | {key for row in run.history() for key in row}
-    assert not {key for key in keys if not documented(key, "scan_math_images.md")}
+    assert not {key for key in keys if not documented(key, "modularity_language_images.md")}
     assert all(np.isfinite(value) for value in run.summary.values())
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
@@ -16,9 +16,9 @@ from core.trackers import Mirrors
 from models.cnn import digits, skinny
 from tasks import TASKS
 from tasks.branch_string import sound_sum
-from tasks.branches import groups, rate_name
-from tasks.options import resolve
-from tasks.options.cnn_elcn import SplitOptions
+from tasks.registry import resolve
+from tasks.untying.branches import groups, rate_name
+from tasks.untying.cnn_elcn_options import SplitOptions
 from tests.active import active
 from tests.tasks.pages import documented
 
@@ -58,7 +58,7 @@ def finished(tmp_path_factory):
 
 def test_logged_keys_are_documented(finished):
     keys = set(finished.summary) | {key for row in finished.history() for key in row}
-    assert len(keys) > 500 and not {key for key in keys if not documented(key, "cnn_elcn.md")}
+    assert len(keys) > 500 and not {key for key in keys if not documented(key, "untying.md")}
 
 
 def test_numbers_are_numbers(finished):

@@ -6,7 +6,7 @@ import torch
 
 import core.fit
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.errors import MaskError
 from core.options import revisions
 from core.rng import stream
@@ -15,7 +15,7 @@ from data.epochs import Epochs
 from masks.algebra import Masks, fingerprint, read_statistics
 from masks.options import METHODS
 from models.random_nets import random_net
-from tasks.options import outdated, resolve
+from tasks.registry import outdated, resolve
 from tests.active import active
 from tests.tasks.pages import documented
 
@@ -81,7 +81,7 @@ def test_the_mask_is_what_was_measured_and_its_size_is_what_was_asked_for(finish
             parameter.mul_(masks[name])
     for name, tensor in read_statistics(finished.path("masks", "subnet.npz")).items():
         network.get_buffer(name).copy_(tensor)
-    from data.standardised import standardised_images
+    from data.image_sets import standardised_images
 
     x, y = standardised_images("digits", train_size=100, test_size=50, hold_out=options["data.hold_out"])["test"]
     accuracy = (network(x).argmax(1) == y).double().mean().item()
@@ -190,7 +190,7 @@ def test_a_published_file_is_measured(tmp_path, capsys):
             weight.copy_(plain[name].view(weight.shape) * mask.view(weight.shape))
     for name, buffer in network.named_buffers():
         buffer.copy_(plain[name])
-    from data.standardised import standardised_images
+    from data.image_sets import standardised_images
 
     x, y = standardised_images("digits", train_size=100, test_size=50)["test"]
     accuracy = (network.eval()(x).argmax(1) == y).double().mean().item()

@@ -7,8 +7,8 @@ from core.fit import make_optimizer
 from core.options import leaves
 from core.trackers import Mirrors
 from tasks import TASKS
-from tasks.options import options_class, resolve
-from tasks.subnets import SubnetTask
+from tasks.modularity.subnets import SubnetTask
+from tasks.registry import options_class, resolve
 from tests.active import active
 
 OF_MASKS = [task for task in TASKS if "mask.lr" in leaves(options_class(task))]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from core.options import leaves
-from tasks.options import OPTIONS, options_class
+from tasks.registry import OPTIONS, options_class
 from tests.tasks.pages import DOCS
 
 # What RobertCsordas/modules does when no profile and no such argument is given, by the option's name here.
@@ -31,8 +31,8 @@ OF_TASK = {
     "permuted_mnist": {"mask.samples": 8, "mask.grad_clip": 1.0, "mask.batch_size": 128},
 }
 PAGES = {
-    "modules.md": ("tuple", "tuple_ff", "tuple_ff_copyweight", "addmul", "addmul_ff"),
-    "scan_math_images.md": (
+    "modularity.md": ("tuple", "tuple_ff", "tuple_ff_copyweight", "addmul", "addmul_ff"),
+    "modularity_language_images.md": (
         "scan", "trafo_scan", "deepmind_math", "cifar10_class_removal", "cifar10_resnet_hp_class_removal",
         "cifar10_mask_stability", "cifar10_grad_cos_distance", "permuted_mnist",
     ),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.errors import SieveError
 from core.fit import make_optimizer, train_step
 from core.options import revisions
@@ -13,7 +13,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
 from tasks import TASKS
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.tasks.pages import documented
 
 TINY = {
@@ -45,7 +45,7 @@ def masks_of(run):
 
 def test_logged_keys_are_documented_and_finite(finished):
     keys = set(finished.summary) | {key for row in finished.history() for key in row}
-    assert not {key for key in keys if not documented(key, "scan_math_images.md")}
+    assert not {key for key in keys if not documented(key, "modularity_language_images.md")}
     assert all(np.isfinite(value) for value in finished.summary.values())
 
 

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
 from tests.tasks import killing
 from tests.tiny_data import tiny_math

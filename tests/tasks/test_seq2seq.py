@@ -7,14 +7,14 @@ import pytest
 import torch
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from data.sequences import encode
 from tasks import TASKS
-from tasks.options import resolve
+from tasks.registry import resolve
 from tests.active import active
 from tests.tasks.pages import documented
 from tests.tiny_data import tiny_math, tiny_scan
@@ -79,7 +79,7 @@ def finished(request, cache, tmp_path_factory):
 def test_logged_keys_are_documented_and_finite(finished):
     rows = finished.history()
     keys = set(finished.summary) | {key for row in rows for key in row}
-    assert not {key for key in keys if not documented(key, "scan_math_images.md")}
+    assert not {key for key in keys if not documented(key, "modularity_language_images.md")}
     assert all(np.isfinite(value) for value in finished.summary.values())
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.store import Run
 
 DIGITS = {"data.name": "digits", "data.train_size": 60, "data.test_size": 30, "log": "none", "run.quiet": True}

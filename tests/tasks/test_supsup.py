@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.rng import stream
 from core.store import Run
 from masks.algebra import Masks, fingerprint, read_statistics
@@ -86,7 +86,7 @@ def test_no_task_changes_another(finished):
 
 @pytest.mark.parametrize("more", [{}, SPLIT | {"model": "gem_resnet18", "width": 0.1, "train.steps": 4}], ids=str)
 def test_outputs_of_old_tasks_do_not_change_by_a_bit(tmp_path, monkeypatch, more):
-    from tasks.supsup import SupSup
+    from tasks.supsup.supsup import SupSup
 
     rounds, settle = [], SupSup.finish
 
@@ -109,7 +109,7 @@ def test_a_mask_file_and_the_seed_are_the_task(finished):
     options = finished.options
     if finished.task != "supsup" or options["learner"] != "masks":
         return
-    from data.standardised import standardised_images
+    from data.image_sets import standardised_images
     from data.task_sequence import TaskSequence
 
     sets = standardised_images("digits", train_size=200, test_size=90, hold_out=options["data.hold_out"])
@@ -168,7 +168,7 @@ def test_enough_superfluous_outputs_tell_tasks_apart(tmp_path):
 
 def test_a_stream_is_divided_where_tasks_change(tmp_path, monkeypatch):
     """With a judge that knows the tasks, masks are begun at borders alone, and an old task finds its mask again."""
-    from tasks.supsup_nns import NNs
+    from tasks.supsup.supsup_nns import NNs
 
     order = [0, 0, 1, 1, 0, 2]
 
@@ -192,7 +192,7 @@ def test_a_stream_is_divided_where_tasks_change(tmp_path, monkeypatch):
 
 def test_the_optimiser_lives_as_long_as_its_mask(tmp_path, monkeypatch):
     """It goes on over questions that are answered by the same mask, and begins anew where another one is trained."""
-    from tasks.supsup_nns import NNs
+    from tasks.supsup.supsup_nns import NNs
 
     answers = iter([None, 0, 0, None, 1, 0])
     monkeypatch.setattr(NNs, "fitting", lambda self, x: (next(answers), 1.5))
@@ -224,8 +224,8 @@ def test_borders_of_a_stream_of_permuted_mnist_are_found(tmp_path):
 
 
 def test_a_mask_taken_up_again_is_the_mask_that_was_put_down(tmp_path):
-    from tasks.learners.masks import MaskLearner
-    from tasks.options import resolve
+    from tasks.registry import resolve
+    from tasks.supsup.learners.masks import MaskLearner
 
     options = resolve({"task": "supsup", "run.dir": str(tmp_path)})
     network = random_net("fc", (1, 4, 4), 3, stream(0, "init"), hidden=(8,))

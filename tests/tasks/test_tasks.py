@@ -8,17 +8,17 @@ import pytest
 import torch
 
 import main
-from core import exit as code
+from core import exit_codes as code
 from core.errors import MaskError
 from core.options import leaves
 from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
-from masks.rows import Given
+from masks.masking import Given
 from tasks import TASKS
-from tasks.options import OPTIONS, options_class, resolve
-from tasks.options.arithmetic import ArithmeticOptions
-from tasks.tuple import MODES
+from tasks.modularity.arithmetic_options import ArithmeticOptions
+from tasks.modularity.tuple import MODES
+from tasks.registry import OPTIONS, options_class, resolve
 from tests.tasks.pages import documented
 
 TINY = {
@@ -57,7 +57,7 @@ def finished(request, tmp_path_factory):
 
 def test_logged_keys_are_documented(finished):
     keys = set(finished.summary) | {key for row in finished.history() for key in row}
-    assert keys and not {key for key in keys if not documented(key, "modules.md")}
+    assert keys and not {key for key in keys if not documented(key, "modularity.md")}
 
 
 def test_numbers_are_finite_and_fractions_are_fractions(finished):

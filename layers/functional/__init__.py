@@ -1,0 +1,1 @@
+"""K sets of weights through any module in one forward pass."""

@@ -1,0 +1,44 @@
+"""Supermasks: a weight is kept by the toss of a coin whose odds are learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from masks.methods.method import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Bernoulli(Method):
+    """m ~ Bernoulli(p), p = sigmoid(score), with the identity as gradient to p. Penalty: the sum of the scores.
+
+    With g = dL/dm, dL/dscore = g p (1 - p): g/4 at 0, and .018 g where |score| is 4. The draws are those of
+    `masks.methods.gumbel.Gumbel`, whose gradient depends on the draw too.
+
+    Args:
+        gradient: sigmoid: g p (1 - p); identity: g, which does not fade where p is near 0 or 1.
+
+    Source: Zhou, Lan, Liu, Yosinski, "Deconstructing Lottery Tickets: Zeros, Signs, and the Supermask", NeurIPS 2019,
+    section 5; the gradient as in the code of Ramanujan et al., CVPR 2020, whose learning rates go with it.
+    """
+
+    revision: ClassVar[int] = 2
+    elementwise: ClassVar[bool] = True
+    random: ClassVar[bool] = True
+
+    gradient: Literal["sigmoid", "identity"] = "sigmoid"
+
+    def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
+        from masks.gumbel_kernel.autograd import gumbel_sample
+
+        passed = scores.sigmoid() if self.gradient == "sigmoid" else scores
+        return gumbel_sample(scores.detach(), k, seed, 1.0) + (passed - passed.detach())
+
+    def hard(self, scores: Tensor) -> Tensor:
+        return scores > 0
+
+    def penalty(self, scores: Tensor) -> Tensor:
+        return scores.sum()

@@ -1,0 +1,1 @@
+"""Figures of subnetworks of random networks."""

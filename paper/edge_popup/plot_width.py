@@ -1,0 +1,74 @@
+"""How good a subnetwork of a random network is, against how wide the network is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from core.store import Run
+from paper.edge_popup.random_nets import COLOURS, DASHES, HEADING, drawn, trained
+from paper.edge_popup.random_nets import network as name_of
+from paper.figure import GREEN, GREY, figure
+from paper.marks import line
+from paper.measure import Row, measured, with_numbers
+
+NAME = "width"
+TITLE = "Subnetworks of wider random networks"
+CAPTION = (
+    "Accuracy on the test set of the subnetwork that edge-popup finds in a network whose weights are random and never"
+    " trained, against the width of the network, which multiplies the number of channels of every layer. Grey, dashes: "
+    "the same network without a mask, its weights trained. Points: mean at the end of training; error bars: sample "
+    "standard deviation over seeds; small dots: single seeds. The accuracy axis need not start at 0."
+)
+FAMILY = HEADING
+ORDER = 2
+SWEEPS = ("edge_popup_wide", "edge_popup_wide_dense", "edge_popup_wide_dense_adam")
+PER = "scale"
+FREE = ()
+OPTIONS: dict[str, tuple[str, ...]] = {}
+PAPER = (
+    "On CIFAR-10, from about 1.5 to 2 times the width a subnetwork of Conv-4 and Conv-6 is as good as the trained "
+    "network."
+)
+
+
+def table(runs: Sequence[Run]) -> list[Row]:
+    """Return the accuracy for each network, way to draw its weights, and width."""
+    mine = [run for run in runs if run.task == "edge_popup"]
+    rows: list[Row] = []
+    for network in sorted({name_of(run, width=False) for run in mine}):
+        here = [run for run in mine if name_of(run, width=False) == network]
+        for way in dict.fromkeys(_drawn(run) for run in here):
+            part = [run for run in here if _drawn(run) == way]
+            for width in sorted({run.options["width"] for run in part}):
+                at = [run for run in part if run.options["width"] == width]
+                accuracy = measured(at, "final/test/accuracy")
+                rows.append({"network": network, "weights": way, "width": width, "accuracy": accuracy})
+    return with_numbers(rows)
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Draw a panel for each network, a line for each way to draw its weights."""
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    fig, panels = figure(1.8 + 3.4 * len(networks), 3.7, len(networks), squeeze=False, sharey=True)
+    for axes, network in zip(panels[0], networks, strict=True):
+        here = [row for row in rows if row["network"] == network]
+        for way in dict.fromkeys(row["weights"] for row in here):
+            part = [row for row in here if row["weights"] == way]
+            colour = GREY if way in DASHES else COLOURS.get(way, GREEN)
+            widths, found = zip(*((row["width"], row["accuracy"]) for row in part), strict=True)
+            line(axes, widths, found, way, color=colour, linestyle=DASHES.get(way, "-"))
+        widths = sorted({row["width"] for row in here})
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(widths, [f"{width:g}" for width in widths])
+        axes.minorticks_off()
+        axes.set_title(network, loc="left")
+        axes.set_xlabel("width, as a factor")
+    panels[0][0].set_ylabel("accuracy on the test set [%]")
+    fig.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return fig
+
+
+def _drawn(run: Run) -> str:
+    return trained(run) if run.options["trained"] == "weights" else drawn(run)

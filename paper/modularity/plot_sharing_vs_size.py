@@ -1,0 +1,67 @@
+"""Whether larger networks share less between + and ×."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from core.store import Run
+from paper.figure import BLUE, ORANGE, figure, legend, per_cent
+from paper.marks import bars
+from paper.measure import Row, measured, with_numbers
+from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks
+from paper.modularity.networks import networks
+
+NAME = "sharing_vs_size"
+TITLE = "Sharing against the size of the network"
+CAPTION = (
+    "Part of each operation's mask that the other operation's mask keeps too, over all masked weights, for "
+    "feed-forward networks from small to large. Dashes: what random masks of the same sizes would be "
+    "expected to share. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+)
+FAMILY = HEADING
+ORDER = 5
+SWEEPS = ("addmul_ff", "addmul_ff_big", "addmul_ff_huge")
+PER = "scale"
+FREE = ()
+OPTIONS: dict[str, tuple[str, ...]] = {}
+PAPER = "Bigger networks share less."
+
+
+def table(runs: Sequence[Run]) -> list[Row]:
+    """Return the sharing of each mask for every network, smallest first."""
+    rows: list[Row] = []
+    for name, part in networks([run for run in runs if subtasks([run])]):
+        weights = next((run.summary["size/total"] for run in part if "size/total" in run.summary), 0)
+        row: Row = {"network": name.partition(", ")[2] or name, "weights": int(weights)}
+        for subtask in subtasks(part):
+            row[f"shared of {WORDS[subtask]}"] = measured(part, f"sharing/{subtask}/total")
+            row[f"shared of {WORDS[subtask]}, {CHANCE}"] = measured(part, f"sharing_random/{subtask}/total")
+            row[f"kept for {WORDS[subtask]}"] = measured(part, f"kept/{subtask}/total", "")
+        rows.append(row)
+    return sorted(with_numbers(rows), key=lambda row: row["weights"])
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Draw two bars for each network."""
+    shared = [column for column in rows[0] if column.startswith("shared of") and CHANCE not in column]
+    columns = {column: column.replace("shared of", "mask of") for column in shared}
+    fig, axes = figure(max(5.6, 1.2 + 1.35 * len(rows)), 3.4)
+    bars(axes, range(len(rows)), rows, columns, (BLUE, ORANGE), CHANCE)
+    ticks = [f"{_sizes(row['network'])}\n({_short(row['weights'])} weights)" for row in rows]
+    axes.set_xticks(range(len(rows)), ticks)
+    axes.set_xlim(-0.6, len(rows) - 0.4)
+    per_cent(axes, "shared with the other mask [%]", rows)
+    legend(axes, CHANCE)
+    return fig
+
+
+def _sizes(network: str) -> str:
+    return network.removeprefix("feed-forward ").replace(", ", ",\n")
+
+
+def _short(number: int) -> str:
+    if number >= 1e6:
+        return f"{number / 1e6:.1f} M"
+    return f"{number / 1e3:.0f} k" if number >= 1e4 else f"{number:,}"

@@ -1,0 +1,77 @@
+"""A stream of tasks without borders: which mask is trained when, and how familiar the stream looks to known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from core.store import Run
+from paper.figure import BLUE, DARK, GREY, VERMILLION, figure
+from paper.measure import Row, measured, with_numbers
+from paper.supsup.many_tasks import HEADING
+
+NAME = "stream"
+TITLE = "A stream of tasks whose borders nobody tells"
+CAPTION = (
+    "Every few steps the next batch is compared with all masks. Upper panel: k max softmax(-dH/dalpha), 1 where no "
+    "mask stands out; below the line a new mask is begun. Lower panel: the mask that is trained until the next "
+    "question. Grey: where the task really changes, which the program is not told. Shown is the first seed; the table"
+    " has all of them. Accuracy: of the test sets of all tasks, the mask inferred from one image (labels are shared)."
+)
+FAMILY = HEADING
+ORDER = 4
+SWEEPS = ("supsup_nns",)
+PER = "group"
+FREE = ()
+OPTIONS: dict[str, tuple[str, ...]] = {}
+PAPER = (
+    "2,500 permutations of MNIST: close to a network that is told the borders, with a final dip as 2,500 masks are "
+    "not enough."
+)
+
+
+def table(runs: Sequence[Run]) -> list[Row]:
+    """Return a row of numbers over all seeds, and one for each question of the first seed."""
+    runs = sorted((run for run in runs if run.task == "supsup_nns"), key=lambda run: run.options["seed"])
+    if not runs:
+        return []
+    keys = {"masks": "masks", "begun at a border": "begun/border", "begun elsewhere": "begun/elsewhere"}
+    numbers = {name: measured(runs, f"final/{key}", "") for name, key in keys.items()}
+    numbers |= {"accuracy": measured(runs, "final/gns"), "task inferred": measured(runs, "final/inferred")}
+    options = runs[0].options
+    rows = with_numbers([{"question": "all", "threshold": options["threshold"], "seed": options["seed"], **numbers}])
+    if not rows:
+        return []
+    found = runs[0].arrays("stretches")
+    for i, (task, mask, value) in enumerate(zip(*(found[n] for n in ("task", "mask", "familiarity")), strict=True)):
+        steps = i * options["check_every"]
+        row: Row = {"question": i, "steps": steps, "task": int(task), "mask": int(mask)}
+        rows.append(row | {"familiarity": float(value)})
+    return rows
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Draw familiarity over masks, against steps."""
+    whole, questions = rows[0], rows[1:]
+    fig, _ = figure(6.4, 4.2, 1)
+    fig.clear()
+    upper, lower = fig.subplots(2, 1, sharex=True)
+    steps = np.array([row["steps"] for row in questions])
+    upper.axhline(whole["threshold"], color=VERMILLION, linestyle="--", linewidth=1.2)
+    upper.plot(steps, [row["familiarity"] for row in questions], marker="o", markersize=3.5, linewidth=1.2, color=BLUE)
+    upper.set_ylabel("familiarity")
+    lower.step(steps, [row["mask"] for row in questions], where="post", color=DARK, linewidth=1.6)
+    lower.set_ylabel("mask")
+    lower.set_xlabel("steps")
+    lower.yaxis.get_major_locator().set_params(integer=True)
+    for before, row in zip(questions, questions[1:], strict=False):
+        if row["task"] != before["task"]:
+            for axes in (upper, lower):
+                axes.axvline(row["steps"], color=GREY, linewidth=0.8, zorder=0)
+    masks, accuracy = whole["masks"], whole["accuracy"]
+    numbers = {f"{masks.mean:g} masks on average": masks, f"accuracy {accuracy.text()}": accuracy}
+    words = [f"{text} (n = {measure.n})" for text, measure in numbers.items() if measure.n]
+    upper.set_title("; ".join([*words, f"curves: seed {whole['seed']}"]), loc="left")
+    return fig

@@ -1,0 +1,112 @@
+"""What a task costs: accuracy against the bytes that all tasks take, when the task is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from core.store import Run
+from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure
+from paper.marks import line
+from paper.measure import Measure, Row, measured, with_numbers
+from paper.supsup.many_tasks import HEADING
+
+NAME = "task_bytes"
+TITLE = "Accuracy against the bytes of all tasks"
+CAPTION = (
+    "Classes split into tasks, and the task is told (GG): mean accuracy over the tasks' test sets after all are "
+    "learned, against the bytes of everything that is not a seed: masks (bits or 16-bit indices, whichever is "
+    "smaller), layers and vectors in float32, statistics of batch normalisation, and the network's weights where they"
+    " are trained. SupSup: one mask for each task, of several Erdős-Rényi budgets; Transfer: the first scores are the"
+    " mean of earlier ones. Upper bound: all weights are trained for each task, the accuracy is that right after it, "
+    "and the bytes those of a network for each. Points: mean; error bars: sample standard deviation over seeds; small"
+    " dots: single seeds. The accuracy axis need not start at 0."
+)
+FAMILY = HEADING
+ORDER = 3
+SWEEPS = ("supsup_gg", "supsup_gg_batch_ensemble", "supsup_gg_heads", "supsup_gg_upper", "supsup_gg_imagenet")
+PER = "scale"
+FREE = ()
+OPTIONS: dict[str, tuple[str, ...]] = {}
+PAPER = (
+    "SplitImageNet: upper bound 92.55 % (10,222.81 MB), SupSup 89.58, 88.68, 86.37 % (195.18, 100.98, 65.50 MB), "
+    "BatchE 81.50 % (124.99 MB). SplitCIFAR-100: SupSup is above the baselines of its size, Transfer above SupSup; "
+    "curves only."
+)
+UPPER = "upper bound"
+STYLES = {
+    "SupSup": BLUE, "Transfer": ORANGE, "BatchE, random weights": GREEN, "heads, random trunk": VERMILLION,
+    "heads, trunk of the first task": PURPLE, UPPER: GREY,
+}  # fmt: skip
+
+
+def table(runs: Sequence[Run]) -> list[Row]:
+    """Return accuracy and bytes for each set of tasks, learner and budget."""
+    mine = [run for run in runs if run.task == "supsup" and run.options["tasks.kind"] == "split"]
+    rows: list[Row] = []
+    for tasks in dict.fromkeys(_tasks(run) for run in mine):
+        here = [run for run in mine if _tasks(run) == tasks]
+        for learner in sorted({_learner(run) for run in here}, key=list(STYLES).index):
+            part = [run for run in here if _learner(run) == learner]
+            for budget in sorted({_budget(run) for run in part}):
+                key = "final/after" if learner == UPPER else "final/gg"
+                at = [run for run in part if _budget(run) == budget]
+                both = [run for run in at if None not in (_bytes(run), run.summary.get(key))]
+                rows.append({
+                    "tasks": tasks, "learner": learner, "budget": budget,
+                    "bytes": Measure.of((run, _bytes(run)) for run in both), "accuracy": measured(both, key),
+                })  # fmt: skip
+    return with_numbers(rows)
+
+
+def draw(rows: list[Row]) -> Figure:
+    """Draw a panel for each set of tasks."""
+    every = list(dict.fromkeys(row["tasks"] for row in rows))
+    fig, panels = figure(2.4 + 3.6 * len(every), 3.8, len(every), squeeze=False)
+    entries = {}
+    for axes, tasks in zip(panels[0], every, strict=True):
+        here = [row for row in rows if row["tasks"] == tasks]
+        for learner in dict.fromkeys(row["learner"] for row in here):
+            part = sorted((row for row in here if row["learner"] == learner), key=lambda row: row["bytes"].mean)
+            colour = STYLES.get(learner, SKY)
+            line(axes, [row["bytes"].mean for row in part], [row["accuracy"] for row in part], learner, color=colour)
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.set_xlim(low / 1.8, high * 1.8)  # a decade to read off even for two alike
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set_title(tasks, loc="left")
+        axes.set_xlabel("bytes of all tasks")
+        entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    panels[0][0].set_ylabel("accuracy on the test sets [%]")
+    fig.legend(entries.values(), entries.keys(), loc="outside right center")
+    return fig
+
+
+def _tasks(run: Run) -> str:
+    options = run.options
+    words = f"{options['tasks.count']} x {options['tasks.classes']} classes, {options['data.name']}"
+    return words + ("" if options["model"] == "fc" else f", {options['model'].replace('_', ' ')}")
+
+
+def _learner(run: Run) -> str:
+    options = run.options
+    if options["learner"] == "masks":
+        return "Transfer" if options["transfer"] == "scores" else "SupSup"
+    if options["learner"] == "batch_ensemble":
+        return "BatchE, random weights"
+    trained = options["train_weights_for"]
+    return UPPER if trained is None else "heads, trunk of the first task" if trained else "heads, random trunk"
+
+
+def _budget(run: Run) -> float:
+    return float(run.options.get("mask.er_scale") or 0)
+
+
+def _bytes(run: Run) -> float | None:
+    parts = {name: run.summary.get(f"final/bytes/{name}") for name in ("own", "statistics", "network")}
+    if None in parts.values():
+        return None
+    networks = run.options["tasks.count"] if _learner(run) == UPPER else 1
+    return parts["own"] + parts["statistics"] + networks * parts["network"]

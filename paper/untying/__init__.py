@@ -1,0 +1,1 @@
+"""Figures of CNNs untied into locally and fully connected networks."""

@@ -1,0 +1,1 @@
+"""Subnetworks of random networks, found by edge-popup."""

@@ -1,0 +1,1 @@
+"""Which weights a subtask uses: differentiable masks on trained networks."""

@@ -1,0 +1,147 @@
+"""Tasks whose masks are learned from some of the classes of images: data, networks and scores that they share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from core.errors import OptionError
+from core.store import Run
+from core.trackers import Mirrors
+from data.augment import cropped_and_flipped
+from data.outline import Outline
+from layers.evaluating import evaluating
+from masks.algebra import Masks
+from masks.masking import Hard
+from masks.model import Rows
+from models.cifar import conv_net, layer_groups
+from tasks.images import outline_of, sets_of
+from tasks.modularity.subnets import SubnetTask
+from tasks.sizes import check_at_most
+
+EVAL_BATCH = 1000
+Batch = tuple[Tensor, Tensor]
+
+
+class ClassTask(SubnetTask):
+    """Base of them: a subtask is a set of classes, whose images its mask is learned from."""
+
+    middle_is_early = True
+
+    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+        super().__init__(options, run, mirrors)
+        self.sets = tuple(name for name in ("valid", "test", "seen") if name == "seen" or name in self.outline.sizes)
+        check_at_most(options, "seen_size", self.outline.sizes["train"], "training images")
+        if options.keep_last_layer:
+            last = self.groups()[-1]
+            self.from_control = frozenset(last) & frozenset(self.masked.weights)
+            if not self.from_control:
+                raise OptionError(f"keep_last_layer=true, but {' and '.join(last)} are not masked; see mask.exclude")
+
+    @cached_property
+    def images(self) -> dict[str, Batch]:
+        """The sets "train", "valid" (unless nothing is held out), "test", and "seen", a part of "train"."""
+        sets = sets_of(self.options, self.device)
+        return sets | {"seen": tuple(tensor[: self.options.seen_size] for tensor in sets["train"])}
+
+    @cached_property
+    def outline(self) -> Outline:
+        """What is known of the images before they are loaded."""
+        return outline_of(self.options)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return self.outline.classes
+
+    @property
+    def channels(self) -> int:
+        """The number of channels of an image."""
+        return self.outline.shape[0]
+
+    @abstractmethod
+    def classes_of(self, subtask: str) -> tuple[int, ...]:
+        """Return the classes whose images a subtask's mask is learned from."""
+
+    def make_model(self, rng: torch.Generator) -> nn.Sequential:
+        return conv_net(self.channels, self.classes, rng, self.options.width, self.options.dropout)
+
+    def groups(self) -> list[list[str]]:
+        """Return the network's parameter names by layer, or stage of layers, from input to output."""
+        return layer_groups(self.model)
+
+    @property
+    def best(self) -> str:
+        """The key that marks the best checkpoint."""
+        return "valid/accuracy/total" if "valid" in self.outline.sizes else ""
+
+    @cached_property
+    def black(self) -> Tensor:
+        """A black pixel, [C, 1, 1]."""
+        return self.images["train"][0].amin((0, 2, 3)).view(-1, 1, 1)
+
+    def of_subtask(self, name: str, subtask: str | None) -> Tensor:
+        """Return the numbers of a set's images that belong to a subtask, to all for None."""
+        y = self.images[name][1]
+        if subtask is None:
+            return torch.arange(len(y), device=self.device)
+        return torch.isin(y, torch.tensor(self.classes_of(subtask), device=self.device)).nonzero()[:, 0]
+
+    @cached_property
+    def drawn_from(self) -> dict[str | None, Tensor]:
+        """The training images of every subtask."""
+        return {subtask: self.of_subtask("train", subtask) for subtask in (None, *self.subtasks)}
+
+    def draw(self, rng: torch.Generator, size: int, subtask: str | None) -> Batch:
+        """Draw training images with replacement."""
+        x, y = self.images["train"]
+        mine = self.drawn_from[subtask]
+        index = mine[torch.randint(len(mine), (size,), generator=rng).to(self.device)]
+        drawn = x[index]
+        return cropped_and_flipped(drawn, self.black, rng) if self.options.data.augment else drawn, y[index]
+
+    def loss(self, batch: Batch, subtask: str | None, rows: Rows | None) -> Tensor:
+        """Return the mean cross entropy."""
+        x, y = batch
+        return cross_entropy(self.masked(x, rows), y)
+
+    def logits(self, rows: Rows | None, x: Tensor) -> Tensor:
+        """Return the network's outputs [N, classes], in eval mode."""
+        size = self.options.train.eval_batch_size or EVAL_BATCH
+        with evaluating(self.model):
+            return torch.cat([self.masked(part, rows) for part in x.split(size)])
+
+    def measure(self, rows: Rows | None, subtask: str | None) -> dict[str, float]:
+        """Return loss and accuracy on the held-out and the seen images of the subtask's classes."""
+        numbers = {}
+        for name in self.images.keys() & {"valid", "seen"}:
+            index = self.of_subtask(name, subtask)
+            x, y = (tensor[index] for tensor in self.images[name])
+            logits = self.logits(rows, x)
+            numbers[f"{name}/loss"] = cross_entropy(logits, y).item()
+            numbers[f"{name}/accuracy/total"] = (logits.argmax(1) == y).double().mean().item()
+        return dict(sorted(numbers.items()))
+
+    def confusion(self, rows: Rows | None, name: str) -> Tensor:
+        """Count a set's images by class (row) and by the network's answer (column): [classes, classes] int64."""
+        x, y = self.images[name]
+        answers = self.logits(rows, x).argmax(1)
+        return torch.bincount(y * self.classes + answers, minlength=self.classes**2).view(self.classes, -1)
+
+    def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
+        """Return accuracy/total and that of each class."""
+        counts = self.confusion(rows, name).double()
+        right = counts.diagonal()
+        each = (right / counts.sum(1).clamp(min=1)).tolist()
+        numbers = {"accuracy/total": (right.sum() / counts.sum()).item()}
+        return numbers | {f"accuracy/{i}": value for i, value in enumerate(each)}
+
+    def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
+        """Write arrays/confusion_<subnet>.npz, of the test images."""
+        self.run.write_arrays(f"confusion_{subnet}", counts=self.confusion(Hard(subnet), "test").cpu().numpy())
+        return {}

@@ -1,0 +1,58 @@
+"""SCAN: do commands that a split leaves out need weights of their own? In LSTMs, and in a Transformer."""
+
+from __future__ import annotations
+
+import torch
+
+from data.scan import ACTIONS, COMMANDS, FILES, load_scan
+from data.sequences import Sequences
+from models.encoder_decoder import EncoderDecoder
+from models.sequence import SequenceModel
+from models.transformer import Transformer
+from tasks.modularity.seq2seq import SequenceTask
+
+
+class _OnScan(SequenceTask):
+    """The data: masks are learned from the training commands of splits, and all splits' tests are measured."""
+
+    @property
+    def subtasks(self) -> tuple[str, ...]:
+        """The splits whose training commands give a mask."""
+        return self.options.scan.analyze_splits
+
+    def load(self) -> dict[str, dict[str, Sequences]]:
+        scan = self.options.scan
+        of_split = {split: load_scan(split, self.options.run.cache) for split in FILES}
+        of_network = scan.analyze_splits[0] if self.options.train_baseline else scan.train_split
+        self.use(None, {"": {of_network: of_split[of_network]["train"]}})
+        if not self.options.train_baseline:
+            for split in scan.analyze_splits:
+                self.use(split, {"": {split: of_split[split]["train"]}})
+        return {split: {"": sets["test"].to(self.device)} for split, sets in of_split.items()}
+
+
+class Scan(_OnScan):
+    """In two LSTMs, taught by the right words in half of the batches and by their own in the others."""
+
+    @property
+    def teaching(self) -> float:
+        """Fraction of the batches whose words before are the right ones."""
+        return self.options.teacher_forcing
+
+    def make_model(self, rng: torch.Generator) -> SequenceModel:
+        options = self.options
+        return EncoderDecoder(
+            len(COMMANDS), len(ACTIONS), rng, options.state_size, options.n_layers, options.embedding_size,
+            options.dropout,
+        )  # fmt: skip
+
+
+class TrafoScan(_OnScan):
+    """In a Transformer, always taught by the right words."""
+
+    def make_model(self, rng: torch.Generator) -> SequenceModel:
+        options, shape = self.options, self.options.transformer
+        return Transformer(
+            len(COMMANDS), len(ACTIONS), rng, options.state_size, shape.n_heads, shape.encoder_n_layers,
+            shape.decoder_n_layers, round(shape.ff_multiplier * options.state_size), options.dropout,
+        )  # fmt: skip

@@ -1,0 +1,96 @@
+"""Options that tasks from one sequence to another share: training, held-out pairs, and the Transformer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from core.conditions import when
+from core.errors import OptionError
+from core.limits import BatchSize, Below1, Count, Depth, Examples, Factor, Few, HeldOut, Positive, Strength, Width
+from core.option_groups import TrainOptions
+from masks.options import MaskOptions
+from tasks.modularity.subnets_options import SubnetOptions
+
+
+@dataclass(frozen=True)
+class SequenceTrainOptions(TrainOptions):
+    """Training of the network's weights."""
+
+    steps: Count = 15_000
+    """Number of optimiser steps."""
+    batch_size: BatchSize = 256
+    """Examples per step."""
+    grad_clip: Positive | None = 5.0
+    """Largest global gradient norm; none turns clipping off."""
+    eval_batch_size: BatchSize | None = None
+    """Examples per forward pass of a validation, all of similar lengths; none: 1024."""
+    buckets: Few = 1
+    """Groups of similar lengths; each batch is drawn from one of them. More groups, less padding; 1: from all examples,
+    as in the paper."""
+
+
+@dataclass(frozen=True)
+class SequenceOptions(SubnetOptions):
+    """What they share."""
+
+    train: SequenceTrainOptions = field(default_factory=SequenceTrainOptions)
+    hold_out: HeldOut = 0.05
+    """Fraction of each set of training pairs that is kept for validation; 0: none, as in the original program."""
+    seen_size: Examples = 1000
+    """Training pairs on which the accuracy on what was seen is measured, a fixed part."""
+    train_baseline: bool = False
+    """Train the network on what a mask would be trained on, and learn no mask."""
+
+    only_with: ClassVar = {"mask": when("train_baseline", False)}
+
+    def __post_init__(self) -> None:
+        for name in ("only_control", "restore_pretrained"):
+            if self.train_baseline and getattr(self, name):
+                raise OptionError(f"train_baseline=true trains a network and learns no mask; {name} contradicts it")
+
+
+@dataclass(frozen=True)
+class SequenceMaskOptions(MaskOptions):
+    """Training of the masks on a network that is trained already."""
+
+    steps: Count = 15_000
+    """Number of optimiser steps for each mask."""
+    penalty: Strength = 3e-5
+    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    bias: bool = False
+    """Mask biases too."""
+
+
+@dataclass(frozen=True)
+class TransformerOptions:
+    """The Transformer."""
+
+    n_heads: Few = 4
+    """Heads of each attention."""
+    ff_multiplier: Factor = 2.0
+    """Width between the two linear layers of a block, in widths of the stream."""
+    encoder_n_layers: Depth = 3
+    """Blocks that read."""
+    decoder_n_layers: Depth = 3
+    """Blocks that answer."""
+
+
+@dataclass(frozen=True)
+class InTransformer(SequenceOptions):
+    """A task in a Transformer."""
+
+    state_size: Width = 100
+    """Width of the stream."""
+    transformer: TransformerOptions = field(default_factory=TransformerOptions)
+    dropout: Below1 = 0.1
+    """Of everything that is added to the stream, of attention and of embeddings, while the network is trained."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.state_size % self.transformer.n_heads:
+            heads = self.transformer.n_heads
+            raise OptionError(f"state_size={self.state_size} is no multiple of transformer.n_heads={heads}")
+        if round(self.transformer.ff_multiplier * self.state_size) < 1:
+            given = self.transformer.ff_multiplier
+            raise OptionError(f"transformer.ff_multiplier={given} leaves no width of state_size={self.state_size}")

@@ -1,0 +1,13 @@
+"""Ways to learn many tasks in one network: what each task adds to it, and what is trained for it."""
+
+from core.registry import Registry
+
+LEARNERS = Registry(
+    "learner",
+    {
+        "masks": "tasks.supsup.learners.masks:MaskLearner",
+        "batch_ensemble": "tasks.supsup.learners.batch_ensemble:BatchEnsemble",
+        "heads": "tasks.supsup.learners.heads:Heads",
+        "rotation": "tasks.supsup.learners.rotation:Rotation",
+    },
+)

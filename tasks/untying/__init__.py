@@ -1,0 +1,1 @@
+"""Convolutional networks untied into locally connected and fully connected ones."""
