@@ -15,7 +15,8 @@ from core.options import read_arguments
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
-from tasks.registry import OPTIONS, options_class, resolve
+from tasks.options import options_class, resolve
+from tasks.registry import OPTIONS
 
 log = logging.getLogger("sieve")
 

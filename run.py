@@ -21,7 +21,7 @@ try:
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
     from launch.sweep import Sweep
-    from tasks.registry import resolve
+    from tasks.options import resolve
 except ModuleNotFoundError as missing:
     print(f"run.py: no {missing.name} in this Python; after make test: . .venv/bin/activate", file=sys.stderr)
     sys.exit(2)

@@ -69,7 +69,8 @@ def overlap(a: Masks, b: Masks) -> dict[str, float]:
         numbers |= _fractions(f"iou{suffix}", both, {p: na[p] + nb[p] - both[p] for p in a})
         smaller = {p: min(na[p], nb[p]) for p in a}
         numbers |= _each(
-            f"iomin{suffix}", {p: _ratio(both[p], smaller[p]) for p in a},
+            f"iomin{suffix}",
+            {p: _ratio(both[p], smaller[p]) for p in a},
             _ratio(sum(both.values()), min(sum(na.values()), sum(nb.values()))),
         )
     return numbers

@@ -68,8 +68,11 @@ def main() -> None:
                 times = measure(ways(name, batch, k), args.seconds, args.clock)
                 own, anew = times["step by step"], times["anew"]
                 cells.append({"network": name, "batch": batch, "samples": k, "milliseconds": times})
-                print(f"{name}, batch {batch}, K = {k}, {len(own)} rounds: step by step {statistics.median(own):.1f} "
-                      f"ms, anew {statistics.median(anew):.1f} ms; anew / step by step {over(anew, own)}", flush=True)
+                print(
+                    f"{name}, batch {batch}, K = {k}, {len(own)} rounds: step by step {statistics.median(own):.1f} "
+                    f"ms, anew {statistics.median(anew):.1f} ms; anew / step by step {over(anew, own)}",
+                    flush=True,
+                )
     write(args.json, clock=args.clock.__name__, cells=cells)
 
 

@@ -45,10 +45,15 @@ SHARED = ("ours", "conv", "broadcast")  # not among those that ours is held agai
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    args = arguments(__doc__, 20.0, "layer", **{
-        "only": {"nargs": "+", "choices": list(LAYERS), "default": list(LAYERS)},
-        "growth": {"nargs": 2, "metavar": ("LAYER", "WAY"), "help": argparse.SUPPRESS},
-    })
+    args = arguments(
+        __doc__,
+        20.0,
+        "layer",
+        **{
+            "only": {"nargs": "+", "choices": list(LAYERS), "default": list(LAYERS)},
+            "growth": {"nargs": 2, "metavar": ("LAYER", "WAY"), "help": argparse.SUPPRESS},
+        },
+    )
     if args.growth:
         print(growth(*args.growth))
         return

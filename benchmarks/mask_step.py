@@ -55,9 +55,7 @@ ROWS, DIGITS = 128, 4
 
 def main() -> None:
     """Measure, print, and write the JSON."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="ff800 with 4 samples, few rounds")
     parser.add_argument("--only", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--samples", nargs="+", type=int, default=[4, 8])

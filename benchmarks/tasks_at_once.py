@@ -27,7 +27,7 @@ from core.fit import make_optimizer, train_step
 from core.malloc import keep_freed_memory
 from core.store import Run
 from core.trackers import Mirrors
-from tasks.registry import resolve
+from tasks.options import resolve
 from tasks.supsup.supsup import SupSup
 
 TASKS, SIZES = 10, (784, 300, 100, 100)

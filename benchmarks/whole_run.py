@@ -27,8 +27,8 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from models.feedforward import FeedForward
-from tasks import TASKS
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 
 
 def main() -> None:
@@ -61,9 +61,9 @@ def build(layer_sizes: str, folder: str) -> dict[str, Callable[[], object]]:
     # The task's batch: two forward passes for each of 128 examples.
     cases = weights.data(stream(0, "data"), 0)[0]
     x = torch.zeros(256, 2, 40)
-    x[torch.arange(256), cases["slot"]] = torch.nn.functional.one_hot(
-        torch.randint(10, (256, 4), generator=stream(0, "x")), 10
-    ).flatten(1).float()
+    x[torch.arange(256), cases["slot"]] = (
+        torch.nn.functional.one_hot(torch.randint(10, (256, 4), generator=stream(0, "x")), 10).flatten(1).float()
+    )
     x, target = x.flatten(1), torch.randint(10, (512,), generator=stream(0, "y"))
 
     def bare_step(network: Callable[[torch.Tensor], torch.Tensor] = bare) -> None:

@@ -192,8 +192,11 @@ def fit(
                     record(stage, row)
                     progress.show(row)
                 progress.step(here.step)
-                if improved and "best" in options.keep_checkpoints or here.step == stage.steps or (
-                    here.step % options.checkpoint_every == 0
+                if (
+                    improved
+                    and "best" in options.keep_checkpoints
+                    or here.step == stage.steps
+                    or (here.step % options.checkpoint_every == 0)
                 ):
                     save(optimizer, best=improved)
                 if signals.received and here.step < stage.steps:

@@ -69,7 +69,8 @@ class Progress:
     def show(self, row: dict[str, float]) -> None:
         """New numbers: the loss, and the total accuracy when it was measured."""
         self.last = {
-            name.rsplit("/accuracy/total", 1)[0]: value for name, value in row.items()
+            name.rsplit("/accuracy/total", 1)[0]: value
+            for name, value in row.items()
             if value is not None and (name == "loss" or name.endswith("accuracy/total"))
         }
         if self.bar is not None:

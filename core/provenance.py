@@ -38,7 +38,7 @@ def record_environment(folder: Path, device: str, threads: int, command: list[st
         **code_version(), "python": platform.python_version(),
         **{name: _version(name) for name in LIBRARIES},
         "device": device, "threads": threads, "host": socket.gethostname(), "platform": platform.platform(),
-        "command": command, "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "command": command, "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     entries = read_environment(folder)
     if not entries or any(entries[-1].get(key) != entry[key] for key in entry if key not in CHANGES_NOTHING):

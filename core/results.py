@@ -1,6 +1,6 @@
 """results.csv of a sweep: a line for each finished run, its options and its numbers. It can be made again at any time.
 
-    python -m core.results runs/small/edge_popup_fc
+python -m core.results runs/small/edge_popup_fc
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The run store: a folder per run, named by its signature. It is the truth; everything else mirrors it.
 
-    <run.dir>/<run.sweep>/<signature>/
-        options.yaml    format, task, signature, revision, sweep and every option by dotted name
-        history.jsonl   one row per logged step       summary.json  last and final values
-        status.json     state, stage, step            log.txt       what the run said
-        checkpoints/    for resuming                  lock          held while a process runs it
-        masks/<subnet>.npz  packed bits               arrays/<name>.npz  confusion counts, histograms
-        tensors/<name>.npz  trained weights and scores
+<run.dir>/<run.sweep>/<signature>/
+    options.yaml    format, task, signature, revision, sweep and every option by dotted name
+    history.jsonl   one row per logged step       summary.json  last and final values
+    status.json     state, stage, step            log.txt       what the run said
+    checkpoints/    for resuming                  lock          held while a process runs it
+    masks/<subnet>.npz  packed bits               arrays/<name>.npz  confusion counts, histograms
+    tensors/<name>.npz  trained weights and scores
 """
 
 from __future__ import annotations
@@ -78,8 +78,12 @@ class Run:
 
     @classmethod
     def query(
-        cls, root: str | Path = "runs", sweep: str | None = None, task: str | None = None,
-        state: str | None = "done", **options: Any,
+        cls,
+        root: str | Path = "runs",
+        sweep: str | None = None,
+        task: str | None = None,
+        state: str | None = "done",
+        **options: Any,
     ) -> list[Run]:
         """Return the runs under `root`, ordered by sweep and signature, that match everything given.
 
@@ -93,7 +97,8 @@ class Run:
         start = Path(root) / sweep if sweep else Path(root)
         runs = [cls(path.parent) for path in sorted(start.rglob("options.yaml"))]
         return [
-            run for run in runs
+            run
+            for run in runs
             if (sweep is None or run.sweep == sweep)
             and (task is None or run.task == task)
             and (state is None or run.state == state)

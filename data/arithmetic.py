@@ -51,7 +51,11 @@ def split_of(pairs: Tensor, n_digits: int, held_out: HeldOut) -> Tensor:
 
 
 def draw_pairs(
-    which: str, n: int, n_digits: int, held_out: HeldOut | None, rng: torch.Generator,
+    which: str,
+    n: int,
+    n_digits: int,
+    held_out: HeldOut | None,
+    rng: torch.Generator,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw operand pairs uniformly from those of a set.
@@ -90,7 +94,12 @@ def draw_pairs(
 
 
 def draw_set(
-    which: str, n: int, per_item: int, n_digits: int, held_out: HeldOut | None, seed: int,
+    which: str,
+    n: int,
+    per_item: int,
+    n_digits: int,
+    held_out: HeldOut | None,
+    seed: int,
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """Draw the examples of a set.

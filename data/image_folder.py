@@ -1,6 +1,6 @@
 """Images that stay in files and are read batch by batch: ImageNet, or any folder laid out like it.
 
-    <folder>/train/<class>/*.JPEG     <folder>/val/<class>/*.JPEG
+<folder>/train/<class>/*.JPEG     <folder>/val/<class>/*.JPEG
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[str, np.ndarray]:
     if len(found) != 1:
         has = " and ".join(found) or "neither"
         raise OptionError(f"{path} must hold labels [H, W] or masks [M, H, W]; it has {has}")
-    (kind, array), = found.items()
+    ((kind, array),) = found.items()
     if array.ndim != (2 if kind == "labels" else 3) or array.dtype.kind not in "biu":
         wanted = "whole numbers [H, W], one for each segment" if kind == "labels" else "0 or 1 [M, H, W]"
         raise OptionError(f"{path}: its {kind} are {array.dtype} {list(array.shape)}; they must be {wanted}")

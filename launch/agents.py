@@ -61,8 +61,13 @@ class Agents:
     """
 
     def __init__(
-        self, path: str, slots: Sequence[str | None], folder: Path, screen: Screen,
-        grace: float = GRACE_SECONDS, pause: float = RESTART_SECONDS,
+        self,
+        path: str,
+        slots: Sequence[str | None],
+        folder: Path,
+        screen: Screen,
+        grace: float = GRACE_SECONDS,
+        pause: float = RESTART_SECONDS,
     ):
         self.path, self.folder, self.screen, self.grace, self.pause = path, folder.resolve(), screen, grace, pause
         (folder / "agents").mkdir(parents=True, exist_ok=True)

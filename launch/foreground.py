@@ -21,9 +21,7 @@ FIRST_PORT = 7000
 TENSORBOARD = [sys.executable, "-m", "tensorboard.main"]
 
 
-def run_here(
-    point: Point, program: Path, screen: Screen, slot: str | None = None, grace: float = GRACE_SECONDS
-) -> int:
+def run_here(point: Point, program: Path, screen: Screen, slot: str | None = None, grace: float = GRACE_SECONDS) -> int:
     """Do one run in the foreground.
 
     Args:

@@ -107,9 +107,7 @@ class Document:
             items = {}
             for key, value in node.value:
                 # The line of a mapping's entry is that of its key: that is where a reader looks for it.
-                items[self._scalar(key)] = self._located(value, depth + 1)._replace(
-                    line=key.start_mark.line + 1
-                )
+                items[self._scalar(key)] = self._located(value, depth + 1)._replace(line=key.start_mark.line + 1)
             return Located(items, line)
         if isinstance(node, yaml.SequenceNode):
             return Located([self._located(item, depth + 1) for item in node.value], line)

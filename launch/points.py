@@ -14,7 +14,7 @@ from core.errors import SieveError
 from core.provenance import commits
 from core.store import Run, state_of
 from core.values import as_text
-from tasks.registry import outdated
+from tasks.options import outdated
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,7 @@ def table(points: Iterable[Point]) -> list[str]:
     rows = [["run", "state", *varying, "signature"]]
     rows += [[str(p.index), p.state, *(as_text(p.values[n]) for n in varying), p.signature] for p in points]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def remarks(points: Iterable[Point]) -> list[str]:

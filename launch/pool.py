@@ -65,9 +65,7 @@ class Pool:
         grace: seconds that runs get to save after the first Ctrl-C.
     """
 
-    def __init__(
-        self, program: Path, slots: Sequence[str | None], screen: Screen, grace: float = GRACE_SECONDS
-    ):
+    def __init__(self, program: Path, slots: Sequence[str | None], screen: Screen, grace: float = GRACE_SECONDS):
         self.program, self.slots, self.screen, self.grace = program, list(slots), screen, grace
         self.free = deque(self.slots)
         self.queue: deque[Point] = deque()

@@ -36,9 +36,7 @@ class Child:
                 if os.getppid() != parent:  # it died before the line above
                     os._exit(1)
 
-        self.process = subprocess.Popen(
-            list(command), start_new_session=True, preexec_fn=end_with_parent, **settings
-        )
+        self.process = subprocess.Popen(list(command), start_new_session=True, preexec_fn=end_with_parent, **settings)
         self.pid = self.process.pid
 
     def code(self) -> int | None:

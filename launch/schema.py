@@ -38,9 +38,7 @@ def read_parameters(document: Document, block: Located, prefix: str = "") -> dic
         )
         for twice in found.keys() & new.keys():
             first = found[twice].line
-            raise document.error(
-                new[twice].line, f"parameter {twice!r} is given twice, first on line {first}"
-            )
+            raise document.error(new[twice].line, f"parameter {twice!r} is given twice, first on line {first}")
         found |= new
     return found
 

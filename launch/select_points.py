@@ -34,9 +34,7 @@ def read_settings(items: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def select(
-    sweep: Sweep, settings: dict[str, str], resolve: Resolve, run_dir: str, runs: int | None
-) -> list[Point]:
+def select(sweep: Sweep, settings: dict[str, str], resolve: Resolve, run_dir: str, runs: int | None) -> list[Point]:
     """Return the points with these settings, each with its number in the whole sweep.
 
     A point that is not in the whole sweep (a setting that the file does not list) is numbered after its last.
@@ -52,9 +50,7 @@ def select(
     return [replace(point, index=numbers.setdefault(point.signature, len(numbers) + 1)) for point in chosen]
 
 
-def examples(
-    sweep: Sweep, settings: dict[str, str], resolve: Resolve, run_dir: str, runs: int | None
-) -> list[Point]:
+def examples(sweep: Sweep, settings: dict[str, str], resolve: Resolve, run_dir: str, runs: int | None) -> list[Point]:
     """Return the points whose options are worth checking: all that can be known, some of a sweep without end.
 
     Raises:

@@ -77,9 +77,7 @@ class Sweep:
         parameters = _fixed(document, name) | read_parameters(document, root["parameters"])
         for option, where in OURS.items():
             if option in parameters:
-                raise document.error(
-                    parameters[option].line, f"{option} is not a parameter; it comes from {where}"
-                )
+                raise document.error(parameters[option].line, f"{option} is not a parameter; it comes from {where}")
         _check_metric(document)
         return cls(document, name, _method(document), _program(document), _run_cap(document), parameters)
 
@@ -96,9 +94,7 @@ class Sweep:
 
     def with_values(self, values: Mapping[str, str]) -> Sweep:
         """Return the sweep with parameters set (or added) to one value each."""
-        return replace(
-            self, parameters=self.parameters | {name: given(name, text) for name, text in values.items()}
-        )
+        return replace(self, parameters=self.parameters | {name: given(name, text) for name, text in values.items()})
 
     def config(self, values: Mapping[str, str], runs: int | None, run_dir: str | None) -> dict[str, Any]:
         """Return the sweep as the W&B server takes it.
@@ -132,8 +128,7 @@ class Sweep:
         """
         if self.method != "grid":
             raise self.document.error(
-                self.document.root["method"].line,
-                "a random sweep has no list to choose from; use --all or --only",
+                self.document.root["method"].line, "a random sweep has no list to choose from; use --all or --only"
             )
         grids = {name: parameter.grid(self.document) for name, parameter in self.parameters.items()}
         return {name: values for name, values in grids.items() if len(values) > 1}
@@ -142,7 +137,7 @@ class Sweep:
         """Return the points, each checked; a point with the signature of an earlier one is left out.
 
         Args:
-            resolve: dotted names and values -> options, or a SieveError (`tasks.registry.resolve`).
+            resolve: dotted names and values -> options, or a SieveError (`tasks.options.resolve`).
             run_dir: the folder of all results.
             runs: at most so many points; instead of the file's run_cap.
 
@@ -161,9 +156,7 @@ class Sweep:
             if folder.name not in found:
                 found[folder.name] = Point(len(found) + 1, values, options, folder.name, folder)
         points = list(found.values())
-        varying = tuple(
-            name for name in self.parameters if len({as_text(point.values[name]) for point in points}) > 1
-        )
+        varying = tuple(name for name in self.parameters if len({as_text(point.values[name]) for point in points}) > 1)
         return [replace(point, varying=varying) for point in points]
 
     def _combinations(self, cap: int | None) -> Iterator[dict[str, Located]]:
@@ -181,9 +174,7 @@ class Sweep:
         for values in lists:
             size *= len(values)
         if min(size, cap or size) > MOST:
-            raise self.document.error(
-                0, f"the grid has {size} points; more than {MOST} need run_cap: N or --runs N"
-            )
+            raise self.document.error(0, f"the grid has {size} points; more than {MOST} need run_cap: N or --runs N")
         for values in itertools.islice(itertools.product(*lists), cap):
             yield dict(zip(self.parameters, values, strict=True))
 
@@ -271,7 +262,5 @@ def _fixed(document: Document, name: str) -> dict[str, Parameter]:
         raise document.error(item.line, f"command: {error}") from None
     sweep = options.pop("run.sweep", name)
     if sweep != name:
-        raise document.error(
-            item.line, f"command: has --run.sweep={sweep} but name: is {name}; they must agree"
-        )
+        raise document.error(item.line, f"command: has --run.sweep={sweep} but name: is {name}; they must agree")
     return {option: given(option, text, item.line) for option, text in options.items()}

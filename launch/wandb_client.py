@@ -60,8 +60,13 @@ def ask(question: dict[str, Any]) -> dict[str, Any]:
     command = [sys.executable, "-m", "launch.wandb_client"]
     try:
         ended = subprocess.run(
-            command, input=json.dumps(question), cwd=ROOT, start_new_session=True, timeout=PATIENCE_SECONDS,
-            text=True, capture_output=True,
+            command,
+            input=json.dumps(question),
+            cwd=ROOT,
+            start_new_session=True,
+            timeout=PATIENCE_SECONDS,
+            text=True,
+            capture_output=True,
         )
         answer = json.loads(ended.stdout)
     except subprocess.TimeoutExpired:

@@ -28,9 +28,7 @@ def chunk_rows(rows: int, k: int) -> int:
     if rows % k:
         below = rows // k * k
         near = f"{below} or {below + k}" if below else f"{k} or {2 * k}"
-        raise BatchError(
-            f"a batch of {rows} rows cannot be cut into K={k} equal chunks; nearest batch sizes: {near}"
-        )
+        raise BatchError(f"a batch of {rows} rows cannot be cut into K={k} equal chunks; nearest batch sizes: {near}")
     return rows // k
 
 

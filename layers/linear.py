@@ -33,8 +33,7 @@ class Linear(Batched, nn.Linear):
             return super().forward(input)
         if input.dim() < 2:
             raise BatchError(
-                f"Linear with K={k} weights needs an input [B, ..., {self.in_features}], "
-                f"not {list(input.shape)}"
+                f"Linear with K={k} weights needs an input [B, ..., {self.in_features}], not {list(input.shape)}"
             )
         rows = chunks(input, k).flatten(1, -2)
         return product(rows, self.weight, self.bias).reshape(*input.shape[:-1], self.out_features)

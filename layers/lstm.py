@@ -148,9 +148,7 @@ class LSTM(Batched, nn.LSTM):
         h, c = self._start(x, rows) if hx is None else hx
         for name, state in (("h", h), ("c", c)):
             self.check_hidden_size(
-                state,
-                (self.num_layers, rows, self.hidden_size),
-                f"LSTM: {name} of hx needs size {{}}, got {{}}",
+                state, (self.num_layers, rows, self.hidden_size), f"LSTM: {name} of hx needs size {{}}, got {{}}"
             )
         chunk_rows(rows, k)
         # k == 1 is how a network runs under vmap, for which the kernel has no rule

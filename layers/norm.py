@@ -29,9 +29,7 @@ class LayerNorm(Batched, nn.LayerNorm):
             return super().forward(input)
         if input.dim() <= axes:
             wanted = ", ".join(str(n) for n in self.normalized_shape)
-            raise BatchError(
-                f"LayerNorm with K={k} weights needs an input [B, ..., {wanted}], not {list(input.shape)}"
-            )
+            raise BatchError(f"LayerNorm with K={k} weights needs an input [B, ..., {wanted}], not {list(input.shape)}")
         if self.weight.dim() == axes:  # one gamma for all: torch's fused kernel, only beta is per chunk
             y = chunks(F.layer_norm(input, self.normalized_shape, self.weight, None, self.eps), k)
             return (y + per_chunk(self.bias, axes, y)).reshape(input.shape)

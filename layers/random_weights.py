@@ -12,7 +12,12 @@ from core.errors import OptionError
 from core.registry import nearest
 
 Init = Literal[
-    "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
+    "kaiming_normal",
+    "signed_constant",
+    "unsigned_constant",
+    "kaiming_uniform",
+    "xavier_normal",
+    "xavier_constant",
     "standard",
 ]
 Scale = Literal["none", "keep", "published"]

@@ -1,8 +1,8 @@
 """What can stand in for weights that a mask takes away, as the `fill` of `masks.masking.Given`.
 
-    Given(masks, means(weights))             only the subnet works: the others become their tensor's mean
-    Given(~masks, fresh(weights, seed))      the subnet is the part that is replaced
-    Given(masks, others(weights, network))   ... by the weights of another network
+Given(masks, means(weights))             only the subnet works: the others become their tensor's mean
+Given(~masks, fresh(weights, seed))      the subnet is the part that is replaced
+Given(masks, others(weights, network))   ... by the weights of another network
 """
 
 from __future__ import annotations

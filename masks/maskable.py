@@ -29,7 +29,8 @@ def maskable(
                 f"mask.include={pattern} matches no parameter; there are: {', '.join(names)}{nearest(pattern, names)}"
             )
     chosen = [
-        name for name in names
+        name
+        for name in names
         if any(fnmatchcase(name, pattern) for pattern in include)
         and not any(fnmatchcase(name, pattern) for pattern in exclude)
         and (bias or "bias" not in name.rpartition(".")[2])

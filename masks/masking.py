@@ -1,12 +1,12 @@
 """Rows: the masks of one forward pass, given as an argument. Each class says which weights the network runs on.
 
-    masked(x)                                     the dense network
-    masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
-    masked(x, Hard("add"))                        the deterministic mask
-    masked(x, Given(~masks))                      any Masks
-    masked(x, Given(~masks, means(weights)))      the same, but what is not kept becomes the tensor's mean
-    masked(x, Select(["t1", "t2"]))               chunk i through subnet i
-    masked(x, Mix(["t1", "t2"], alphas))          superposition: W * sum_i alpha_i M_i
+masked(x)                                     the dense network
+masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
+masked(x, Hard("add"))                        the deterministic mask
+masked(x, Given(~masks))                      any Masks
+masked(x, Given(~masks, means(weights)))      the same, but what is not kept becomes the tensor's mean
+masked(x, Select(["t1", "t2"]))               chunk i through subnet i
+masked(x, Mix(["t1", "t2"], alphas))          superposition: W * sum_i alpha_i M_i
 """
 
 from __future__ import annotations
@@ -49,14 +49,13 @@ class Sample:
         """Return name -> W * R [K, *weight.shape]."""
         method, weights, scores = masked.method.at(self.progress), masked.weights, masked.scores(self.subnet)
         alone = masked.unit == "weight"  # else units are sampled, and then stretched over their weights
-        small = [
-            n for n, tensor in scores.items()
-            if method.joint or method.elementwise and tensor.numel() <= TOGETHER
-        ]
+        small = [n for n, tensor in scores.items() if method.joint or method.elementwise and tensor.numel() <= TOGETHER]
         found = {
-            name: method.product(weights[name], tensor, self.k, key(self.seed, name)) if alone
+            name: method.product(weights[name], tensor, self.k, key(self.seed, name))
+            if alone
             else method.sample(tensor, self.k, key(self.seed, name))
-            for name, tensor in scores.items() if name not in small
+            for name, tensor in scores.items()
+            if name not in small
         }
         if small:
             flat, seed = torch.cat([scores[name].flatten() for name in small]), key(self.seed, "together")

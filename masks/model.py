@@ -43,9 +43,7 @@ class MaskedModel:
         MaskError: a name is no parameter of the model, or a masked parameter has no such units.
     """
 
-    def __init__(
-        self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto", unit: str = "weight"
-    ):
+    def __init__(self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto", unit: str = "weight"):
         parameters = dict(model.named_parameters())
         for name in names:
             if name not in parameters:

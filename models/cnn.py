@@ -59,9 +59,7 @@ class LogitSum(nn.Module):
         return self.cnn(x) + self.fcn(x)
 
 
-def skinny_plus_fc(
-    input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int = 64
-) -> LogitSum:
+def skinny_plus_fc(input_size: Sequence[int], classes: int, rng: torch.Generator, channels: int = 64) -> LogitSum:
     """Return SkinnyNet beside a network with linear layers in place of its convolutions, both from random weights.
 
     Only the convolutions of the former can be untied.

@@ -39,10 +39,7 @@ class FeedForward(nn.Module):
 
     def groups(self) -> list[list[str]]:
         """Return the parameter names layer by layer, from input to output."""
-        return [
-            [f"layers.{i}.{name}" for name, _ in layer.named_parameters()]
-            for i, layer in enumerate(self.layers)
-        ]
+        return [[f"layers.{i}.{name}" for name, _ in layer.named_parameters()] for i, layer in enumerate(self.layers)]
 
     def io(self) -> set[str]:
         """Return the names of the parameters of the input and of the output layer."""

@@ -26,20 +26,11 @@ class LSTMModel(nn.Module):
     """
 
     def __init__(
-        self,
-        n_in: int,
-        n_out: int,
-        state_size: int,
-        n_layers: int,
-        dropout: float = 0.0,
-        *,
-        rng: torch.Generator,
+        self, n_in: int, n_out: int, state_size: int, n_layers: int, dropout: float = 0.0, *, rng: torch.Generator
     ):
         super().__init__()
         with torch.device("meta"):  # the constructors would draw from the global generator
-            self.lstm = LSTM(
-                n_in, state_size, n_layers, dropout=dropout, batch_first=True, recurrent_bias=False
-            )
+            self.lstm = LSTM(n_in, state_size, n_layers, dropout=dropout, batch_first=True, recurrent_bias=False)
             self.output = Linear(state_size, n_out)
         self.to_empty(device=rng.device)
         self.lstm.reset_parameters(rng)

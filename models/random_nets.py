@@ -51,7 +51,8 @@ def random_net(
         raise OptionError(f"unknown network {name!r}; allowed: {', '.join(NAMES)}{nearest(name, NAMES)}")
     with torch.device("meta"):  # the constructors would draw from the global generator
         network = (
-            resnet(name, input_size[0], outputs, affine, width) if name in SHAPES
+            resnet(name, input_size[0], outputs, affine, width)
+            if name in SHAPES
             else _plain(name, input_size, outputs, hidden, width)
         )
     network.to_empty(device=rng.device)

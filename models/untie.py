@@ -25,9 +25,7 @@ HOOKS = (
 )  # fmt: skip
 
 
-def untie(
-    model: nn.Module, kind: str, input_size: Sequence[int], layers: Sequence[str] = ("*",)
-) -> nn.Module:
+def untie(model: nn.Module, kind: str, input_size: Sequence[int], layers: Sequence[str] = ("*",)) -> nn.Module:
     """Return a copy of `model` that computes the same, with its convolutions untied.
 
     All else is copied as it is, whatever it is: Conv1d, Conv3d and transposed convolutions too. What was frozen stays

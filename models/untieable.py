@@ -40,8 +40,11 @@ def why_not(model: nn.Module, conv: nn.Conv2d) -> str:
         return f"padding_mode={conv.padding_mode!r}; only zeros"
     own = {id(parameter) for parameter in conv.parameters()}
     others = [
-        f"{name}.{parameter}".removeprefix(".") for name, module in model.named_modules() if module is not conv
-        for parameter, tensor in module.named_parameters(recurse=False) if id(tensor) in own
+        f"{name}.{parameter}".removeprefix(".")
+        for name, module in model.named_modules()
+        if module is not conv
+        for parameter, tensor in module.named_parameters(recurse=False)
+        if id(tensor) in own
     ]
     if others:
         return f"it shares its weights with {', '.join(others)}"

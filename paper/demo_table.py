@@ -18,9 +18,7 @@ from paper.modularity.arithmetic import WORDS, subtasks  # noqa: E402
 from paper.results import Group, groups, load  # noqa: E402
 
 SWEEP = "small/tuple_ff"
-TEST_SETS = {
-    "seen": "also trained on", "unseen_order": "never trained on in this order", "unseen": "never trained on",
-}
+TEST_SETS = {"seen": "also trained on", "unseen_order": "never trained on in this order", "unseen": "never trained on"}
 
 
 def main(runs: str = "runs", out: str = "paper/out") -> int:
@@ -52,12 +50,14 @@ def lines(group: Group) -> list[str]:
         "",
         *aligned([["", *columns], *texts]),
         "",
-        *aligned([
-            ["share of the weights", "control", *(WORDS[part] for part in parts)],
-            ["kept by the mask", *(m.text() for m in kept)],
-            ["of these, used by both pairs", "", *(m.text() for m in shared)],
-            ["random masks of the same sizes", "", *(m.text() for m in chance)],
-        ]),
+        *aligned(
+            [
+                ["share of the weights", "control", *(WORDS[part] for part in parts)],
+                ["kept by the mask", *(m.text() for m in kept)],
+                ["of these, used by both pairs", "", *(m.text() for m in shared)],
+                ["random masks of the same sizes", "", *(m.text() for m in chance)],
+            ]
+        ),
         "",
     ]
 

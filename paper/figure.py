@@ -93,8 +93,14 @@ def legend(axes: Axes, chance: str = "") -> None:
     """Put the legend above the axes, with an entry for the dashes of chance at its end."""
     handles, labels = _entries(axes, chance)
     axes.legend(
-        handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(labels), borderaxespad=0.3,
-        handlelength=1.6, columnspacing=1.6,
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=len(labels),
+        borderaxespad=0.3,
+        handlelength=1.6,
+        columnspacing=1.6,
     )
 
 

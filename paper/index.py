@@ -48,7 +48,8 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
     sections, contents, lacking, family = [], [], [], ""
     for plot in plots:
         records = [
-            (path, record) for path in sorted((out / plot.NAME).glob("*.json"))
+            (path, record)
+            for path in sorted((out / plot.NAME).glob("*.json"))
             if (record := _read(path)) is not None
             and (plot not in redrawn or path.resolve() in now or record["settings"])
         ]
@@ -92,7 +93,7 @@ def _section(plot: Plot, records: Sequence[tuple[Path, dict[str, Any]]], out: Pa
         title = escape(f"{record['group']}{chosen}", quote=True)
         alt = f"{escape(plot.TITLE, quote=True)}: {title}"
         parts += [
-            f"<h4>{title} <span class=\"soft\">{escape(record['count'] + missing)}</span></h4>",
+            f'<h4>{title} <span class="soft">{escape(record["count"] + missing)}</span></h4>',
             f'<a href="{link}.png"><img src="{link}.png" alt="{alt}"></a>',
             _table(record["rows"]),
             *(f'<p class="paper"><b>{escape(note)}</b></p>' for note in _notes(record)),

@@ -23,8 +23,12 @@ MOST_WORDS = 4  # stretches of another n that a line names one by one
 
 
 def bars(
-    axes: Axes, positions: Sequence[float], rows: Sequence[Row], columns: Mapping[str, str],
-    colours: Sequence[str], chance: str = "",
+    axes: Axes,
+    positions: Sequence[float],
+    rows: Sequence[Row],
+    columns: Mapping[str, str],
+    colours: Sequence[str],
+    chance: str = "",
 ) -> None:
     """Draw a group of bars for each row: means, with sample standard deviations and single runs as dots.
 
@@ -52,8 +56,13 @@ def bars(
 
 
 def line(
-    axes: Axes, places: Sequence[float], measures: Sequence[Measure], label: str = "",
-    spread: Literal["dots", "band", "none"] = "dots", color: Any = DARK, **style: Any,
+    axes: Axes,
+    places: Sequence[float],
+    measures: Sequence[Measure],
+    label: str = "",
+    spread: Literal["dots", "band", "none"] = "dots",
+    color: Any = DARK,
+    **style: Any,
 ) -> None:
     """Draw a line through means, and say where it has fewer seeds.
 
@@ -105,9 +114,7 @@ def level(axes: Axes, measure: Measure, label: str, **style: Any) -> None:
 
 def _beside_points(axes: Axes, points: Sequence[tuple[float, Measure, bool]], color: Any) -> None:
     """Write n where it is not the usual one, or not all of the line's; once for places that follow each other."""
-    words = [
-        (x, m, said([m]) or ("" if all_there else f"n = {m.n}")) for x, m, all_there in points if m.n
-    ]
+    words = [(x, m, said([m]) or ("" if all_there else f"n = {m.n}")) for x, m, all_there in points if m.n]
     stretches = [(text, list(same)) for text, same in groupby(words, lambda word: word[2]) if text]
     if len(stretches) > MOST_WORDS:
         several = sorted({m.n for _, same in stretches for _, m, _ in same})

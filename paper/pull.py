@@ -1,7 +1,7 @@
 """Runs from W&B, brought into run folders below cache/wandb/, so that figures read them as they read runs/.
 
-    cache/wandb/<entity>/<project>/<sweep>/<signature>/     as core/store.py writes them, without checkpoints
-    cache/wandb/<entity>/<project>/known.json               what each run was like then: changed ones are read again
+cache/wandb/<entity>/<project>/<sweep>/<signature>/     as core/store.py writes them, without checkpoints
+cache/wandb/<entity>/<project>/known.json               what each run was like then: changed ones are read again
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
 from core.options import revisions, signature
 from core.store import describe
-from tasks.registry import resolve_stored
+from tasks.options import resolve_stored
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")

@@ -22,7 +22,7 @@ from core.errors import MaskError, SieveError, StoreError
 from core.store import Run
 from paper.names import MOST_NAMED, file_name, short
 from paper.sweeps import Key, key, plan, trial, varying
-from tasks.registry import outdated
+from tasks.options import outdated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Group:
 
     @property
     def count(self) -> str:
-        """"3 of 3 runs"; of a trial, which has no end that anybody has said, "3 runs"."""
+        """ "3 of 3 runs"; of a trial, which has no end that anybody has said, "3 runs"."""
         n = len(self.runs)
         return f"{n} of {self.expected} runs" if not self.trial else f"{n} run{'s' if n > 1 else ''}"
 

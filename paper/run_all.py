@@ -136,9 +136,7 @@ def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str]
     return drawn
 
 
-def record(
-    plot: Plot, group: Group, rows: list[Any], settings: Mapping[str, str], args: Any
-) -> dict[str, Any]:
+def record(plot: Plot, group: Group, rows: list[Any], settings: Mapping[str, str], args: Any) -> dict[str, Any]:
     """Return what is stored beside a picture: its numbers, where they come from and how to make it again."""
     made_by = []
     for sweep in group.sweeps:
@@ -154,9 +152,17 @@ def record(
     again += ["--runs", args.runs] if args.runs else []
     again += ["--out", args.out] if args.out != "paper/out" else []
     return {
-        "figure": plot.NAME, "title": plot.TITLE, "caption": plot.CAPTION, "paper": plot.PAPER,
-        "group": group.label, "settings": dict(settings), "runs": len(group.runs), "expected": group.expected,
-        "count": group.count, "missing": list(group.missing), "trial": dict(group.trial),
+        "figure": plot.NAME,
+        "title": plot.TITLE,
+        "caption": plot.CAPTION,
+        "paper": plot.PAPER,
+        "group": group.label,
+        "settings": dict(settings),
+        "runs": len(group.runs),
+        "expected": group.expected,
+        "count": group.count,
+        "missing": list(group.missing),
+        "trial": dict(group.trial),
         "notes": [f"runs come from commits {', '.join(found)}"] if len(found) > 1 else [],
         "folders": [str(run.folder) for run in group.runs],
         "commands": [*made_by, shlex.join(again)],
@@ -173,14 +179,27 @@ def sweep_command(sweep: str, runs: str | None) -> str:
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("paper/run_all.sh", description="Draw every figure whose runs exist.")
     add = parser.add_argument
-    add("--runs", metavar="DIR",
-        help="folder of the runs (default: W&B, where paper/config.json names a project, otherwise runs)")
+    add(
+        "--runs",
+        metavar="DIR",
+        help="folder of the runs (default: W&B, where paper/config.json names a project, otherwise runs)",
+    )
     add("--out", default="paper/out", metavar="DIR", help="where to write (default: paper/out)")
     add("--only", default=[], action="append", metavar="NAME", help="only this figure; may be repeated")
-    add("--sweep", default=[], action="append", metavar="NAME",
-        help="draw the runs of this sweep instead of the figure's own; may be repeated")
-    add("--set", default=[], action="append", metavar="OPTION=VALUE",
-        help="a choice that some figures have, such as inverse_io=control")
+    add(
+        "--sweep",
+        default=[],
+        action="append",
+        metavar="NAME",
+        help="draw the runs of this sweep instead of the figure's own; may be repeated",
+    )
+    add(
+        "--set",
+        default=[],
+        action="append",
+        metavar="OPTION=VALUE",
+        help="a choice that some figures have, such as inverse_io=control",
+    )
     return parser
 
 

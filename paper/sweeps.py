@@ -15,7 +15,7 @@ from core.options import coerce, flatten, leaves
 from core.store import Run
 from core.values import as_text
 from launch.sweep import Sweep
-from tasks.registry import options_class, resolve, still_options
+from tasks.options import options_class, resolve, still_options
 
 log = logging.getLogger("sieve")
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
@@ -110,7 +110,8 @@ def command(run: Run) -> str:
     """Return the command that does a run again."""
     known = dict(_defaults(run.task, run.options.get("mask.method")))
     words = [
-        f"--{name}={as_text(value)}" for name, value in still_options(run.options).items()
+        f"--{name}={as_text(value)}"
+        for name, value in still_options(run.options).items()
         if name not in known or (value != known[name] and not name.startswith("run.") and name != "log")
     ]
     where = [f"--run.sweep={run.sweep}", f"--run.dir={run.options.get('run.dir', 'runs')}"]

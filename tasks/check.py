@@ -8,12 +8,12 @@ from typing import Any
 
 from core.options import signature
 from core.trackers import Mirrors
-from tasks import TASKS
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 
 
 class Checked:
-    """`tasks.registry.resolve`, and the task is made too: networks, masks and sizes are checked, nothing is loaded.
+    """`tasks.options.resolve`, and the task is made too: networks, masks and sizes are checked, nothing is loaded.
 
     Points that differ in the seed alone are made once.
     """

@@ -18,7 +18,7 @@ from core.results import append_result
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors
-from tasks import TASKS
+from tasks.registry import TASKS
 
 log = logging.getLogger("sieve")
 

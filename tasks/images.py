@@ -61,6 +61,4 @@ class ImageTask(Task):
     def epochs(self) -> Epochs:
         """The batches of training."""
         options, train = self.options, self.options.train
-        return Epochs(
-            *self.sets["train"], train.batch_size, options.seed, train.shuffle, augment=options.data.augment
-        )
+        return Epochs(*self.sets["train"], train.batch_size, options.seed, train.shuffle, augment=options.data.augment)

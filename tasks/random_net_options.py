@@ -10,12 +10,30 @@ from core.errors import OptionError
 from core.limits import Factor, Width
 
 Init = Literal[
-    "kaiming_normal", "signed_constant", "unsigned_constant", "kaiming_uniform", "xavier_normal", "xavier_constant",
+    "kaiming_normal",
+    "signed_constant",
+    "unsigned_constant",
+    "kaiming_uniform",
+    "xavier_normal",
+    "xavier_constant",
     "standard",
 ]
 Network = Literal[
-    "fc", "conv2", "conv4", "conv6", "conv8", "resnet18", "resnet50", "resnet101", "resnet110", "gem_resnet18",
-    "imagenet_resnet18", "imagenet_resnet50", "imagenet_resnet101", "imagenet_wide_resnet50", "imagenet_wide_resnet101",
+    "fc",
+    "conv2",
+    "conv4",
+    "conv6",
+    "conv8",
+    "resnet18",
+    "resnet50",
+    "resnet101",
+    "resnet110",
+    "gem_resnet18",
+    "imagenet_resnet18",
+    "imagenet_resnet50",
+    "imagenet_resnet101",
+    "imagenet_wide_resnet50",
+    "imagenet_wide_resnet101",
 ]
 RESIDUAL = tuple(name for name in get_args(Network) if "resnet" in name)
 SCALED = ("kaiming_normal", "signed_constant", "unsigned_constant")

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.conditions import inert
 from core.options import assemble, changed
-from tasks.registry import options_class
+from tasks.options import options_class
 
 
 def active(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from core.legacy_option_names import ORIGINAL_NAMES
 from core.options import coerce, leaves, read_arguments
 from masks.options import METHODS
 from paper.run_all import discover
-from tasks.registry import OPTIONS, options_class, resolve
+from tasks.options import options_class, resolve
+from tasks.registry import OPTIONS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -96,7 +97,9 @@ def test_commands_of_a_page_are_accepted(page):
 def test_the_kinds_of_mistakes_are_found():
     known = options_of(("cifar10_class_removal",))
     assert list(wrong("hold_out=0 --data.hold_out=0 --mask.lr=0.1 mask.keep=2 --train.optimizer=lion", known)) == [
-        "hold_out", "mask.keep=2", "train.optimizer=lion"
+        "hold_out",
+        "mask.keep=2",
+        "train.optimizer=lion",
     ]
     assert list(wrong("--data.file=FILE.npz --mask.steps=N --mask.steps=ten", known)) == ["mask.steps=ten"]
 

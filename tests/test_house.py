@@ -7,7 +7,15 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FLOORS = {
-    "core": 0, "layers": 1, "masks": 2, "models": 2, "data": 2, "analysis": 3, "tasks": 4, "launch": 4, "paper": 5,
+    "core": 0,
+    "layers": 1,
+    "masks": 2,
+    "models": 2,
+    "data": 2,
+    "analysis": 3,
+    "tasks": 4,
+    "launch": 4,
+    "paper": 5,
 }
 FILES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
 MOST_LINES = 300
@@ -45,7 +53,7 @@ def test_options_are_read_without_torch():
     import sys
 
     code = (
-        "import sys, main, launch.sweep; from tasks.registry import resolve; resolve({'task': 'tuple_ff'}); "
+        "import sys, main, launch.sweep; from tasks.options import resolve; resolve({'task': 'tuple_ff'}); "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -11,7 +11,7 @@ import pytest
 import main
 from core import exit_codes as code
 from core.store import Run
-from tasks.registry import resolve
+from tasks.options import resolve
 
 ROOT = Path(main.__file__).parent
 MISTAKES = [
@@ -82,7 +82,15 @@ def test_help_shows_tasks_and_options(capsys):
 
 def test_no_account_key_reaches_a_run_folder(tmp_path):
     secret = "0123456789abcdef0123456789abcdef01234567"
-    command = [sys.executable, "main.py", "--task=tuple_ff", *FAST, "--train.steps=1", "--mask.steps=1",
-               "--mask.method=threshold", f"--run.dir={tmp_path}"]
+    command = [
+        sys.executable,
+        "main.py",
+        "--task=tuple_ff",
+        *FAST,
+        "--train.steps=1",
+        "--mask.steps=1",
+        "--mask.method=threshold",
+        f"--run.dir={tmp_path}",
+    ]
     subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "WANDB_API_KEY": secret})
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]

@@ -28,9 +28,7 @@ def run(tmp_path):
 
 
 def test_list_then_one_then_the_rest(run):
-    assert [line.split()[1] for line in run("toy.yaml", "--dir", "r", "--list").stdout.splitlines()[1:]] == [
-        "todo"
-    ] * 3
+    assert [line.split()[1] for line in run("toy.yaml", "--dir", "r", "--list").stdout.splitlines()[1:]] == ["todo"] * 3
     one = run("toy.yaml", "--dir", "r", stdin="2\n")
     assert one.returncode == codes.DONE
     assert one.stdout.startswith("seed\n  1  1\n  2  2\n  3  3\nseed [1-3]: tuple_ff")
@@ -44,9 +42,7 @@ def test_list_then_one_then_the_rest(run):
 def test_set_of_every_varying_parameter_asks_nothing(run):
     found = run("toy.yaml", "--dir", "r", "--set", "seed=2")
     assert found.returncode == codes.DONE
-    assert found.stdout.startswith("tuple_ff -> r/pretend/") or found.stdout.startswith(
-        "tuple_ff seed=2 -> r/pretend/"
-    )
+    assert found.stdout.startswith("tuple_ff -> r/pretend/") or found.stdout.startswith("tuple_ff seed=2 -> r/pretend/")
 
 
 def test_only_runs_failed_ones_too(run):
@@ -60,8 +56,7 @@ def test_dry_run_and_check_run_nothing(run, tmp_path):
     assert len(lines) == 3
     program = ROOT / "tests" / "launch" / "fake_main.py"
     assert lines[1] == (
-        f"{sys.executable} {program} --task=tuple_ff --log=none --seed=2 "
-        "--run.sweep=pretend '--run.dir=a folder'"
+        f"{sys.executable} {program} --task=tuple_ff --log=none --seed=2 --run.sweep=pretend '--run.dir=a folder'"
     )
     assert run("toy.yaml", "--check").stdout == "toy.yaml: 3 runs; every option and value is valid\n"
     assert [path.name for path in tmp_path.iterdir()] == ["toy.yaml"]

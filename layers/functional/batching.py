@@ -24,12 +24,7 @@ from layers.functional.pytree import Leaf, leaves, refill
 
 
 def forward(
-    model: nn.Module,
-    weights: Mapping[str, Tensor],
-    k: int | None,
-    *args: Any,
-    how: str = "auto",
-    **kwargs: Any,
+    model: nn.Module, weights: Mapping[str, Tensor], k: int | None, *args: Any, how: str = "auto", **kwargs: Any
 ) -> Any:
     """Run `model` on `weights` in place of its own; the model is not changed.
 
@@ -84,14 +79,10 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int | No
             raise MaskError(f"the model has no parameter {name!r}{nearest(name, own)}")
         wanted = [*own[name].shape] if k is None else [k, *own[name].shape]
         if [*weight.shape] != wanted:
-            raise MaskError(
-                f"the weight for {name!r} has shape {[*weight.shape]}; with k={k} it must be {wanted}"
-            )
+            raise MaskError(f"the weight for {name!r} has shape {[*weight.shape]}; with k={k} it must be {wanted}")
         first = seen.setdefault(id(own[name]), name)
         if first != name:
-            raise MaskError(
-                f"{name!r} and {first!r} are one tied parameter of the model; give one of the two"
-            )
+            raise MaskError(f"{name!r} and {first!r} are one tied parameter of the model; give one of the two")
 
 
 def _everywhere(model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -136,9 +127,7 @@ def _checked(output: Tensor, rows: int) -> Tensor:
 # ---------------------------------------------------------------- loop
 
 
-def _loop(
-    model: nn.Module, own: Any, weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
-) -> Any:
+def _loop(model: nn.Module, own: Any, weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]) -> Any:
     cut = [_cut(leaf, k) for leaf in inputs]
     slices = {name: weight.unbind() for name, weight in weights.items()}
     outputs = []
@@ -173,12 +162,7 @@ def _join(pieces: tuple[Leaf, ...], rows: int) -> Leaf:
 
 
 def _vmap(
-    model: nn.Module,
-    own: Mapping[str, Tensor],
-    weights: Mapping[str, Tensor],
-    k: int,
-    tree: Any,
-    inputs: list[Leaf],
+    model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
 ) -> Any:
     if any(isinstance(leaf, PackedSequence) for leaf in inputs):
         raise LayerError("a PackedSequence cannot be cut for vmap; run it with how='loop'")
@@ -207,9 +191,7 @@ def _vmap(
         text = str(error).splitlines()[0]
         if not any(sign in text for sign in ("vmap", "Batching rule", "stack expects")):  # the last: packed inside
             raise
-        raise LayerError(
-            f"{type(model).__name__} cannot run under vmap ({text}); run it with how='loop'"
-        ) from error
+        raise LayerError(f"{type(model).__name__} cannot run under vmap ({text}); run it with how='loop'") from error
     return refill(template, [output.flatten(0, 1) for output in outputs])
 
 

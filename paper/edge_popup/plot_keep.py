@@ -26,8 +26,15 @@ CAPTION = (
 FAMILY = HEADING
 ORDER = 1
 SWEEPS = (
-    "edge_popup_fc", "edge_popup_conv", "edge_popup_init", "edge_popup_resnet", "edge_popup_dense",
-    "edge_popup_dense_fc", "edge_popup_dense_adam", "edge_popup_dense_adam_conv2", "edge_popup_dense_adam_fc",
+    "edge_popup_fc",
+    "edge_popup_conv",
+    "edge_popup_init",
+    "edge_popup_resnet",
+    "edge_popup_dense",
+    "edge_popup_dense_fc",
+    "edge_popup_dense_adam",
+    "edge_popup_dense_adam_conv2",
+    "edge_popup_dense_adam_fc",
     "edge_popup_resnet_dense",
 )
 PER = "scale"
@@ -52,15 +59,19 @@ def table(runs: Sequence[Run]) -> list[Row]:
         for way in dict.fromkeys(drawn(run) for run in here):
             for keep in sorted({run.options["mask.keep"] for run in here if drawn(run) == way}):
                 part = [run for run in here if drawn(run) == way and run.options["mask.keep"] == keep]
-                rows.append({
-                    "network": network, "weights": way, "keep": keep,
-                    "accuracy": measured(part, "final/test/accuracy"),
-                    RANDOM: measured(part, "random/test/accuracy"),
-                    **{
-                        words: measured([run for run in dense if trained(run) == words], "final/test/accuracy")
-                        for words in DASHES
-                    },
-                })
+                rows.append(
+                    {
+                        "network": network,
+                        "weights": way,
+                        "keep": keep,
+                        "accuracy": measured(part, "final/test/accuracy"),
+                        RANDOM: measured(part, "random/test/accuracy"),
+                        **{
+                            words: measured([run for run in dense if trained(run) == words], "final/test/accuracy")
+                            for words in DASHES
+                        },
+                    }
+                )
     return with_numbers(rows)
 
 

@@ -47,20 +47,26 @@ def table(runs: Sequence[Run]) -> list[Row]:
         names = class_names(part)
         for removed in removed_classes(part):
             found = [(run, drops) for run in part if (drops := _drops(run, removed, len(names)))]
-            rows.append({
-                "network": name, "class": names[removed], "number": removed,
-                "accuracy, control mask": Measure.of(((run, drops.right) for run, drops in found), "%"),
-                "loss of the class": Measure.of(((run, drops.target) for run, drops in found), "%"),
-                "largest other loss": Measure.of(((run, drops.other) for run, drops in found), "%"),
-                RELATIVE: Measure.of(((run, drops.relative) for run, drops in found if drops.right), "%"),
-                OTHER: Measure.of(((run, drops.relative_other) for run, drops in found), "%"),
-                RATIO: Measure.of(
-                    (
-                        (run, drops.relative_other / drops.relative)
-                        for run, drops in found if drops.right and drops.target > 0
-                    ), "%",
-                ),
-            })
+            rows.append(
+                {
+                    "network": name,
+                    "class": names[removed],
+                    "number": removed,
+                    "accuracy, control mask": Measure.of(((run, drops.right) for run, drops in found), "%"),
+                    "loss of the class": Measure.of(((run, drops.target) for run, drops in found), "%"),
+                    "largest other loss": Measure.of(((run, drops.other) for run, drops in found), "%"),
+                    RELATIVE: Measure.of(((run, drops.relative) for run, drops in found if drops.right), "%"),
+                    OTHER: Measure.of(((run, drops.relative_other) for run, drops in found), "%"),
+                    RATIO: Measure.of(
+                        (
+                            (run, drops.relative_other / drops.relative)
+                            for run, drops in found
+                            if drops.right and drops.target > 0
+                        ),
+                        "%",
+                    ),
+                }
+            )
     return with_numbers(rows)
 
 

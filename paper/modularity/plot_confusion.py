@@ -29,8 +29,11 @@ FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = ""
 PANELS = (
-    ("network", "confusion_network"), ("mask of +", "confusion_add"), ("mask of ×", "confusion_mul"),
-    ("control mask", "confusion_control"), ("inverted mask of +", "confusion_inverse_add"),
+    ("network", "confusion_network"),
+    ("mask of +", "confusion_add"),
+    ("mask of ×", "confusion_mul"),
+    ("control mask", "confusion_control"),
+    ("inverted mask of +", "confusion_inverse_add"),
     ("inverted mask of ×", "confusion_inverse_mul"),
 )
 OPERATIONS = ("add", "mul")

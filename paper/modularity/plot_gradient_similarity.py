@@ -37,7 +37,8 @@ def table(runs: Sequence[Run]) -> list[Row]:
     found = {match for run in runs for key in run.summary if (match := OF_MASK.fullmatch(key))}
     return with_numbers(
         {
-            "mask of": f"all but {names[removed]}", "masked layers": count,
+            "mask of": f"all but {names[removed]}",
+            "masked layers": count,
             "cosine": measured(runs, f"cosine/without_{removed}/{count}/total", ""),
         }
         for removed, count in sorted({(int(match[1]), int(match[2])) for match in found})

@@ -26,8 +26,16 @@ CAPTION = (
 FAMILY = HEADING
 ORDER = 7
 SWEEPS = (
-    "tuple_ff", "tuple_ff_small_halfmask", "tuple_rnn", "addmul_ff_big", "addmul_rnn", "scan", "trafo_scan", "cifar10",
-    "cifar10_no_dropout", "cifar10_resnet",
+    "tuple_ff",
+    "tuple_ff_small_halfmask",
+    "tuple_rnn",
+    "addmul_ff_big",
+    "addmul_rnn",
+    "scan",
+    "trafo_scan",
+    "cifar10",
+    "cifar10_no_dropout",
+    "cifar10_resnet",
 )
 PER = "scale"
 FREE = ()

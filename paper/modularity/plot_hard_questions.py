@@ -43,7 +43,8 @@ def table(runs: Sequence[Run]) -> list[Row]:
         parts = {name: "total"} if len(modules) == 1 else {f"{module(m)} (of {name})": m for m in modules}
         for label, key in parts.items():
             row: Row = {
-                "module": label, "mask learned from": " and ".join(learned_from),
+                "module": label,
+                "mask learned from": " and ".join(learned_from),
                 "questions": "generated" if options["dm_math.generate"] else "archive",
             }
             subnets = dict(zip(SUBNETS, ("network", "control", "_".join(learned_from)), strict=True))

@@ -41,7 +41,9 @@ def table(runs: Sequence[Run]) -> list[Row]:
         shares = [(run, share) for run in part if (share := _shares(run)) is not None]
         rows += [
             {
-                "network": name, "from": round(i / BINS, 6), "to": round((i + 1) / BINS, 6),
+                "network": name,
+                "from": round(i / BINS, 6),
+                "to": round((i + 1) / BINS, 6),
                 SHARE: Measure.of(((run, share[i]) for run, share in shares), "%"),
             }
             for i in range(BINS)

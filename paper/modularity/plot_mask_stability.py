@@ -44,12 +44,14 @@ def table(runs: Sequence[Run]) -> list[Row]:
     for chosen in [*sets, MEAN]:
         kind, *numbers = chosen.split("_")
         words = " and ".join(names[int(number)] for number in numbers)
-        rows.append({
-            "masks of": {"pair": words, "without": f"all but {words}"}.get(kind, MEAN),
-            "IoU": measured(runs, f"stability/{chosen}/iou/total"),
-            f"IoU, {CHANCE}": measured(runs, f"stability/{chosen}/iou_random/total"),
-            "IoU with the last layer": measured(runs, f"stability/{chosen}/iou_published/total"),
-        })
+        rows.append(
+            {
+                "masks of": {"pair": words, "without": f"all but {words}"}.get(kind, MEAN),
+                "IoU": measured(runs, f"stability/{chosen}/iou/total"),
+                f"IoU, {CHANCE}": measured(runs, f"stability/{chosen}/iou_random/total"),
+                "IoU with the last layer": measured(runs, f"stability/{chosen}/iou_published/total"),
+            }
+        )
     return with_numbers(rows)
 
 

@@ -41,18 +41,22 @@ def table(runs: Sequence[Run]) -> list[Row]:
     penalties = sorted({run.options["mask.penalty"] for run in runs if "mask.penalty" in run.options})
     for penalty in penalties:
         part = [
-            run for run in runs if run.options.get("mask.penalty") == penalty
+            run
+            for run in runs
+            if run.options.get("mask.penalty") == penalty
             and None not in map(run.summary.get, ("final/control/test/accuracy/total", "sharing/add/total"))
         ]
-        rows.append({
-            "penalty": penalty,
-            "published": "yes" if penalty == PUBLISHED else "",
-            "accuracy": measured(part, "final/control/test/accuracy/total"),
-            "shared of +": measured(part, "sharing/add/total"),
-            f"shared of +, {CHANCE}": measured(part, "sharing_random/add/total"),
-            "kept for +": measured(part, "kept/add/total", ""),
-            "kept for ×": measured(part, "kept/mul/total", ""),
-        })
+        rows.append(
+            {
+                "penalty": penalty,
+                "published": "yes" if penalty == PUBLISHED else "",
+                "accuracy": measured(part, "final/control/test/accuracy/total"),
+                "shared of +": measured(part, "sharing/add/total"),
+                f"shared of +, {CHANCE}": measured(part, "sharing_random/add/total"),
+                "kept for +": measured(part, "kept/add/total", ""),
+                "kept for ×": measured(part, "kept/mul/total", ""),
+            }
+        )
     return with_numbers(rows)
 
 

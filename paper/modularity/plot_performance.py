@@ -26,8 +26,14 @@ CAPTION = (
 FAMILY = HEADING
 ORDER = 1
 SWEEPS = (
-    "tuple_ff", "tuple_rnn", "tuple_ff_copyweight", "tuple_ff_first_full_mask", "tuple_rnn_first_full_mask",
-    "addmul_ff_big", "addmul_ff", "addmul_rnn",
+    "tuple_ff",
+    "tuple_rnn",
+    "tuple_ff_copyweight",
+    "tuple_ff_first_full_mask",
+    "tuple_rnn_first_full_mask",
+    "addmul_ff_big",
+    "addmul_ff",
+    "addmul_rnn",
 )
 PER = "group"
 FREE = ()
@@ -53,14 +59,13 @@ def table(runs: Sequence[Run], inverse_io: str = "") -> list[Row]:
     if not parts:
         return []
     measured_ways = [
-        way for way in WAYS for part in parts
+        way
+        for way in WAYS
+        for part in parts
         if any(f"inverse/{part}/{way}/test/accuracy/{part}" in run.summary for run in runs)
     ]
     way = inverse_io or next(iter(measured_ways), "none")
-    rows = [
-        _row(runs, "network", "final/network"),
-        _row(runs, "control mask", "final/control", "control"),
-    ]
+    rows = [_row(runs, "network", "final/network"), _row(runs, "control mask", "final/control", "control")]
     for part in parts:
         word, inverse = WORDS[part], f"inverse/{part}/{way}"
         rows.append(_row(runs, f"mask of {word}", f"final/{part}", part))
@@ -86,8 +91,7 @@ def draw(rows: list[Row]) -> Figure:
 
 def _row(runs: Sequence[Run], name: str, prefix: str, kept: str = "", layers: str = "") -> Row:
     accuracy = {
-        f"accuracy on {WORDS[part]}": measured(runs, f"{prefix}/test/accuracy/{part}")
-        for part in subtasks(runs)
+        f"accuracy on {WORDS[part]}": measured(runs, f"{prefix}/test/accuracy/{part}") for part in subtasks(runs)
     }
     return {"subnet": name, LAYERS: layers} | accuracy | {"weights kept": kept_share(runs, kept)}
 
@@ -96,4 +100,3 @@ def kept_share(runs: Sequence[Run], subnet: str) -> Measure:
     """Return the share of the maskable weights that a subnet keeps."""
     found = [(run, run.summary.get(f"kept/{subnet}/total"), run.summary.get("size/total")) for run in runs]
     return Measure.of(((run, kept / size) for run, kept, size in found if kept is not None and size), "%")
-

@@ -46,11 +46,14 @@ def table(runs: Sequence[Run]) -> list[Row]:
             label = ", ".join([name, *(f"{key} {text}" for key, text in differs.items())])
             for split, words in SPLITS.items():
                 same = [run for run in trained if tuple(run.options["scan.analyze_splits"]) == (split,)]
-                rows.append({
-                    "network": label, "split": words,
-                    SUBNETS[0]: measured(same, f"final/network/{split}/accuracy/total"),
-                    SUBNETS[1]: measured(masked, f"final/{split}/{split}/accuracy/total"),
-                })
+                rows.append(
+                    {
+                        "network": label,
+                        "split": words,
+                        SUBNETS[0]: measured(same, f"final/network/{split}/accuracy/total"),
+                        SUBNETS[1]: measured(masked, f"final/{split}/{split}/accuracy/total"),
+                    }
+                )
     return with_numbers(rows)
 
 

@@ -39,7 +39,8 @@ DASHED = (0, (3, 1.5))
 def table(runs: Sequence[Run]) -> list[Row]:
     """Return the shared part of every layer, and the accuracy, of each permutation."""
     shared = [
-        (name, f"layer {layer}") for name, layer in weights(runs)
+        (name, f"layer {layer}")
+        for name, layer in weights(runs)
         if any(f"sharing/perm_1/{name}" in run.summary for run in runs)
     ]
     count = max((run.options["transfer.permutations"] for run in runs if run.task == "permuted_mnist"), default=0)

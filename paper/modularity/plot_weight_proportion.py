@@ -49,7 +49,8 @@ def draw(rows: list[Row]) -> Figure:
     *layers, total = rows
     columns = {
         column: f"{column.removeprefix('kept for ')} ({_whole(cell.mean)} in all{said([cell], ', ')})"
-        for column, cell in total.items() if column.startswith("kept for")
+        for column, cell in total.items()
+        if column.startswith("kept for")
     }
     fig, axes = figure(max(5.0, 1.6 + 0.85 * len(layers)), 3.4)
     bars(axes, range(len(layers)), layers, columns, (BLUE, ORANGE))

@@ -37,11 +37,16 @@ def inference_table(runs: Sequence[Run], kind: str) -> list[Row]:
             counts = sorted({int(found[1]) for run in part for key in run.summary if (found := COUNT.fullmatch(key))})
             for n in counts:
                 told = way in TOLD.values()
-                rows.append({
-                    "network": network, "learned by": way, "tasks": n, "task told": measured(part, f"gg/{n}"),
-                    "accuracy": measured(part, f"gg/{n}" if told else f"gnu/{n}"),
-                    "task inferred": measured([] if told else part, f"inferred/{n}"),
-                })
+                rows.append(
+                    {
+                        "network": network,
+                        "learned by": way,
+                        "tasks": n,
+                        "task told": measured(part, f"gg/{n}"),
+                        "accuracy": measured(part, f"gg/{n}" if told else f"gnu/{n}"),
+                        "task inferred": measured([] if told else part, f"inferred/{n}"),
+                    }
+                )
     return with_numbers(rows)
 
 

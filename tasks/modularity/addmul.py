@@ -40,9 +40,7 @@ class _AddOrMultiply(Arithmetic):
 
     def make_train_set(self) -> Cases:
         examples = self.draw_examples("train", self.options.data.train_size)
-        self.of_operation = {
-            name: (examples["operation"] == i).nonzero()[:, 0] for i, name in enumerate(OPERATIONS)
-        }
+        self.of_operation = {name: (examples["operation"] == i).nonzero()[:, 0] for i, name in enumerate(OPERATIONS)}
         return examples
 
     def subset(self, subtask: str) -> Tensor | None:
@@ -67,9 +65,7 @@ class _AddOrMultiply(Arithmetic):
         return examples
 
     def parts(self, correct: Tensor, eval_set: EvalSet) -> dict[str, float]:
-        each = {
-            name: correct[eval_set.operation == i].double().mean().item() for i, name in enumerate(OPERATIONS)
-        }
+        each = {name: correct[eval_set.operation == i].double().mean().item() for i, name in enumerate(OPERATIONS)}
         return {"total": correct.double().mean().item()} | each
 
     def both_results(self, pairs: Tensor) -> Tensor:
@@ -86,9 +82,7 @@ class _AddOrMultiply(Arithmetic):
 
     def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
         self.count_confusion(f"confusion_{subnet}", Hard(subnet))
-        self.count_confusion(
-            f"confusion_inverse_{subnet}", Given(inverse(masks, self.model.io()))
-        )
+        self.count_confusion(f"confusion_inverse_{subnet}", Given(inverse(masks, self.model.io())))
         if subnet == CONTROL:
             self.count_confusion("confusion_network", None)
         return super().extra(subnet, masks)

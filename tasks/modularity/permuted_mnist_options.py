@@ -69,9 +69,7 @@ class PermutedOptions(TaskOptions):
     eval_batch_size: BatchSize = 8192
     """Images per forward pass of a validation."""
 
-    only_with: ClassVar = {
-        "transfer.mask_new_init": unless("mask.method", "magnitude", "edge-popup", "signed-popup"),
-    }
+    only_with: ClassVar = {"transfer.mask_new_init": unless("mask.method", "magnitude", "edge-popup", "signed-popup")}
 
     def __post_init__(self) -> None:
         if not self.mask.bias:

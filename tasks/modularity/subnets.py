@@ -205,8 +205,11 @@ class SubnetTask(Task):
         sizes = {f"size/{name}": float(mask.numel()) for name, mask in control.items()}
         kept_control = {f"kept/{CONTROL}/{name}": float(mask.count_nonzero()) for name, mask in control.items()}
         return (
-            sizes | {"size/total": float(control.size())}
-            | kept_control | {f"kept/{CONTROL}/total": float(control.count())}
-            | sharing(subnets) | remaining(control, subnets)
+            sizes
+            | {"size/total": float(control.size())}
+            | kept_control
+            | {f"kept/{CONTROL}/total": float(control.count())}
+            | sharing(subnets)
+            | remaining(control, subnets)
             | (overlap(*subnets.values()) if len(subnets) == 2 else {})
         )

@@ -96,8 +96,10 @@ class TupleFeedForward(_DoubleAddition):
         pairs = examples["pairs"]
         if subtask is not None:
             pairs = pairs[:, self.index(subtask)].unsqueeze(1)
-        slots = torch.arange(PAIRS, device=self.device) if subtask is None else torch.tensor(
-            [self.index(subtask)], device=self.device
+        slots = (
+            torch.arange(PAIRS, device=self.device)
+            if subtask is None
+            else torch.tensor([self.index(subtask)], device=self.device)
         )
         return {"slot": slots.expand(pairs.shape[:2]).flatten(), "pairs": pairs.flatten(0, 1)}
 

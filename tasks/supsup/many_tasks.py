@@ -126,7 +126,8 @@ class ManyTasks(Task):
         batches = [(x[i : i + chosen.batch_size], y[i : i + chosen.batch_size]) for i in starts]
         answers = [self.infer(images[: chosen.images]) for images, _ in batches]
         found = [
-            int(told[i * chosen.batch_size :][: len(batch[1])].sum()) if answer.task == own
+            int(told[i * chosen.batch_size :][: len(batch[1])].sum())
+            if answer.task == own
             else self._right(answer.task, *batch)
             for i, (answer, batch) in enumerate(zip(answers, batches, strict=True))
         ]

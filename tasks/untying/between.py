@@ -30,7 +30,7 @@ from layers import LocallyConnected2d
 from models.foreign_checkpoints import load_weights, read_tensors
 from models.stacked_models import Stack
 from tasks.branch_string import relaxed
-from tasks.registry import resolve
+from tasks.options import resolve
 from tasks.untying.branch_paths import Path as Way
 from tasks.untying.branch_paths import interpolated, rise
 from tasks.untying.cnn_elcn import CNNtoLCN
@@ -90,7 +90,8 @@ def between(first: Path, last: Path, paths: PathOptions) -> dict[str, Way]:
     stacks = [Stack.of([network], 1) for network in lifted]
     found = {
         method: interpolated(task.measures, method, *stacks, paths.points)[0]
-        for method in paths.methods if method != "string"
+        for method in paths.methods
+        if method != "string"
     }
     if "string" in paths.methods:
         found["string"] = _string(task, lifted, options.train.lr if paths.lr is None else paths.lr)

@@ -59,7 +59,10 @@ class PathOptions:
     """Ways from the CNN's last weights to those of each untied branch."""
 
     methods: Annotated[tuple[Literal["linear", "curvilinear", "average", "string"], ...], Items()] = (
-        "linear", "curvilinear", "average", "string",
+        "linear",
+        "curvilinear",
+        "average",
+        "string",
     )
     """linear and curvilinear interpolation of the weights, average of the logits, and a string that is relaxed by
     training; none: no paths."""

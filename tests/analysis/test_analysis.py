@@ -70,9 +70,10 @@ def test_inverse_in_its_three_ways():
         inverse(A, {"u"}, "control")
 
 
-@pytest.mark.parametrize(("early", "middle", "masked"), [
-    (True, False, {"a"}), (False, False, {"b", "c"}), (True, True, {"a", "b"}), (False, True, {"c"}),
-])
+@pytest.mark.parametrize(
+    ("early", "middle", "masked"),
+    [(True, False, {"a"}), (False, False, {"b", "c"}), (True, True, {"a", "b"}), (False, True, {"c"})],
+)
 def test_halves_complement_each_other(early, middle, masked):
     found = half(masks(a="0", b="0", c="0"), [["a"], ["b"], ["c"]], early, middle)
     assert {name for name in found if not found[name].any()} == masked

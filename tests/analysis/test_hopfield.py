@@ -67,6 +67,7 @@ def test_descent_finds_the_mask_that_an_objective_points_to():
     for z in every:
         store.add(z)
     for wanted in every:
+
         def entropy(z, x, wanted=wanted):
             return -(z[0][:100] * wanted[:100]).mean()
 

@@ -64,7 +64,8 @@ def test_derivatives_are_those_of_autograd(learned, name, equal):
 
 STRATEGIES = {
     f"{strategy.__name__} {name}": partial(strategy, objective=objective_of(name, 10))
-    for strategy in (one_shot, binary, gradient) for name in ("H", "G")
+    for strategy in (one_shot, binary, gradient)
+    for name in ("H", "G")
 } | {"exhaustive": exhaustive}
 
 

@@ -9,15 +9,7 @@ from torch import nn
 from analysis.curvature import largest_eigenvalue, top_eigenvalue
 from analysis.locality import energies, only_local, retied, untied_layers
 from analysis.margin import margin_summary, margins, published_margins
-from analysis.norms import (
-    layer_sites,
-    log_product,
-    path_norm,
-    per_margin,
-    spectral_norm,
-    spectral_norms,
-    squared_norms,
-)
+from analysis.norms import layer_sites, log_product, path_norm, per_margin, spectral_norm, spectral_norms, squared_norms
 from analysis.paths import barrier, curvilinear, distance, linear, tension
 from core.errors import LayerError
 from core.rng import stream
@@ -31,7 +23,12 @@ SIZE = (2, 8, 6)
 def network():
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.Flatten(),
+        nn.Conv2d(2, 3, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, 3, 2),
+        nn.ReLU(),
+        nn.Flatten(),
         nn.Linear(4, 5),
     ).double()
 

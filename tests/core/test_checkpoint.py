@@ -47,10 +47,14 @@ def test_a_damaged_last_checkpoint_falls_back_and_the_log_says_so(tmp_path, dama
     last = checkpoints.files()[-1]
     data = last.read_bytes()
     middle = len(data) // 2
-    last.write_bytes({
-        "truncate": data[:middle], "empty": b"", "garbage": b"not a checkpoint",
-        "flip": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
-    }[damage])
+    last.write_bytes(
+        {
+            "truncate": data[:middle],
+            "empty": b"",
+            "garbage": b"not a checkpoint",
+            "flip": data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+        }[damage]
+    )
     with caplog.at_level(logging.WARNING):
         assert checkpoints.load()["step"] == 1
     assert "is damaged; using the one before it" in caplog.text and last.name in caplog.text

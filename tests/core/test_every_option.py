@@ -19,7 +19,8 @@ from core.store import Run, describe
 from core.values import as_text, coerce
 from masks.options import METHODS
 from paper.sweeps import texts
-from tasks.registry import OPTIONS, options_class, resolve, resolve_stored
+from tasks.options import options_class, resolve, resolve_stored
+from tasks.registry import OPTIONS
 
 ODD = [
     "nan", "inf", "-inf", -1, 0, 1e300, 10**18, "", "abc", [1, 2], "[1, 2]", [], "ü☃", "a\nb", "\0", "x" * 300,

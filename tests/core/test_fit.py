@@ -16,7 +16,7 @@ from core.option_groups import RunOptions, TrainOptions
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
-from tasks.registry import resolve
+from tasks.options import resolve
 
 
 class Line:
@@ -30,9 +30,14 @@ class Line:
     def stages(self):
         for name, steps, target in zip("ab", self.steps, self.targets, strict=True):
             yield Stage(
-                name=name, steps=steps, train=lambda: {"w": self.w}, optim=self.optim, data=self.draw,
+                name=name,
+                steps=steps,
+                train=lambda: {"w": self.w},
+                optim=self.optim,
+                data=self.draw,
                 loss=lambda x, rows, target=target: (torch.dropout(self.w * x, 0.1, True) - target * x).square().mean(),
-                measure=lambda: {"valid": -abs(self.w.item())}, best="valid",
+                measure=lambda: {"valid": -abs(self.w.item())},
+                best="valid",
                 finish=lambda name=name: self.finished.append(name) or {f"final/{name}": self.w.item()},
             )
 
@@ -67,9 +72,9 @@ def test_exact_steps_rows_and_summary(run):
     summary = go(task, run)
     assert [step for step, _ in task.drawn] == [*range(7), *range(5)] and task.finished == ["a", "b"]
     rows = run.history()
-    assert [(row["stage"], row["step"]) for row in rows] == [
-        ("a", 3), ("a", 6), ("a", 7), ("b", 10), ("b", 12)
-    ], "validation every 3 steps of a stage and after its last"
+    assert [(row["stage"], row["step"]) for row in rows] == [("a", 3), ("a", 6), ("a", 7), ("b", 10), ("b", 12)], (
+        "validation every 3 steps of a stage and after its last"
+    )
     assert summary == run.summary and summary["a/valid"] == rows[2]["a/valid"] and "final/b" in summary
     assert not any("second" in key or "time" in key for row in rows for key in row), "times are not reproducible"
 
@@ -102,6 +107,7 @@ class Carried(Line):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
 def test_an_optimiser_that_outlives_its_stage(tmp_path, optimizer):
     """Stages that carry its state on are one long stage; without it they begin anew, with other numbers."""
+
     def ended(steps, carried, die_at=None):
         name = f"{len(steps)}{carried}{die_at}"
         run = Run.create(resolve({"task": "tuple_ff", "run.dir": str(tmp_path / name)}))
@@ -198,8 +204,14 @@ def test_tensorboard_shows_the_rows(run):
 
 @pytest.mark.parametrize(
     ("log", "agent", "expected"),
-    [("none", True, ()), ("tb", True, ("tb",)), ("all", False, ("tb", "wandb")), ("wandb", False, ("wandb",)),
-     ("auto", False, ("tb",)), ("auto", True, ("wandb",))],
+    [
+        ("none", True, ()),
+        ("tb", True, ("tb",)),
+        ("all", False, ("tb", "wandb")),
+        ("wandb", False, ("wandb",)),
+        ("auto", False, ("tb",)),
+        ("auto", True, ("wandb",)),
+    ],
 )
 def test_what_log_stands_for(log, agent, expected, monkeypatch):
     monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)

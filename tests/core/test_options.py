@@ -4,20 +4,37 @@ import pytest
 
 from core.errors import BatchError, OptionError
 from core.options import build, changed, coerce, flatten, leaves, read_arguments, revisions, signature
-from tasks.registry import OPTIONS, options_class, resolve
+from tasks.options import options_class, resolve
+from tasks.registry import OPTIONS
 
 
 @pytest.mark.parametrize(
     ("kind", "given", "expected"),
     [
-        (int, "2e4", 20000), (int, 3, 3), (float, "1e-2", 0.01), (float, 1, 1.0),
-        (bool, "1", True), (bool, "false", False), (bool, 0, False), (bool, True, True),
-        (int | None, "none", None), (int | None, "Null", None), (int | None, None, None), (float | None, "0.5", 0.5),
-        (tuple[int, ...], "800,800,64", (800, 800, 64)), (tuple[int, ...], [1, 2], (1, 2)),
-        (tuple[int, ...], 5, (5,)), (tuple[int, ...], "[1, 2]", (1, 2)), (tuple[str, ...], "", ()),
-        (tuple[int, ...], "(1,)", (1,)), (tuple[int, ...], "[]", ()), (tuple[int, ...], "()", ()),
-        (tuple[int, ...], None, ()), (tuple[str, ...], "['none', 'ones']", ("none", "ones")),
-        (tuple[str, ...], "['none']", ("none",)), (str, 12, "12"),
+        (int, "2e4", 20000),
+        (int, 3, 3),
+        (float, "1e-2", 0.01),
+        (float, 1, 1.0),
+        (bool, "1", True),
+        (bool, "false", False),
+        (bool, 0, False),
+        (bool, True, True),
+        (int | None, "none", None),
+        (int | None, "Null", None),
+        (int | None, None, None),
+        (float | None, "0.5", 0.5),
+        (tuple[int, ...], "800,800,64", (800, 800, 64)),
+        (tuple[int, ...], [1, 2], (1, 2)),
+        (tuple[int, ...], 5, (5,)),
+        (tuple[int, ...], "[1, 2]", (1, 2)),
+        (tuple[str, ...], "", ()),
+        (tuple[int, ...], "(1,)", (1,)),
+        (tuple[int, ...], "[]", ()),
+        (tuple[int, ...], "()", ()),
+        (tuple[int, ...], None, ()),
+        (tuple[str, ...], "['none', 'ones']", ("none", "ones")),
+        (tuple[str, ...], "['none']", ("none",)),
+        (str, 12, "12"),
     ],
 )
 def test_values(kind, given, expected):
@@ -29,13 +46,19 @@ def test_values(kind, given, expected):
     ("values", "text"),
     [
         ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
-        ({"task": "tupel_ff"}, "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
-         "addmul_ff, scan, trafo_scan, deepmind_math, cifar10_class_removal, cifar10_resnet_hp_class_removal, "
-         "cifar10_mask_stability, cifar10_grad_cos_distance, permuted_mnist, cnn_elcn, edge_popup, "
-         "supsup, supsup_nns, hopsupsup; did you mean 'tuple_ff'?"),
+        (
+            {"task": "tupel_ff"},
+            "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
+            "addmul_ff, scan, trafo_scan, deepmind_math, cifar10_class_removal, cifar10_resnet_hp_class_removal, "
+            "cifar10_mask_stability, cifar10_grad_cos_distance, permuted_mnist, cnn_elcn, edge_popup, "
+            "supsup, supsup_nns, hopsupsup; did you mean 'tuple_ff'?",
+        ),
         ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
-        ({"task": "tuple", "tuple.mode": "togetter"}, "tuple.mode=togetter is not one of together, only_one, "
-         "same_output, same_input, same_io, only_one_io; did you mean 'together'?"),
+        (
+            {"task": "tuple", "tuple.mode": "togetter"},
+            "tuple.mode=togetter is not one of together, only_one, "
+            "same_output, same_input, same_io, only_one_io; did you mean 'together'?",
+        ),
         ({"task": "tuple_ff", "tuple.mode": "together"}, "unknown option 'tuple.mode'"),
         ({"task": "tuple", "train.steps": "many"}, "train.steps=many is not a whole number"),
         ({"task": "tuple", "train.steps": 1.5}, "train.steps=1.5 is not a whole number"),
@@ -47,22 +70,28 @@ def test_values(kind, given, expected):
         ({"task": "tuple", "epochs": 1}, "unknown option 'epochs'; here it is train.steps"),
         ({"task": "cnn_elcn", "epochs": 1}, "unknown option 'epochs'; here it is train.epochs"),
         ({"task": "cnn_elcn", "lc_lr": 1}, "unknown option 'lc_lr'; here it is split.lr"),
-        ({"task": "cnn_elcn", "split.at": "0,200,3"}, "split.at=200: the CNN's epochs are 0 to "
-         "150 (train.epochs)"),
+        ({"task": "cnn_elcn", "split.at": "0,200,3"}, "split.at=200: the CNN's epochs are 0 to 150 (train.epochs)"),
         ({"task": "cnn_elcn", "split.at": "3,3"}, "split.at=3,3 names 3 twice"),
-        ({"task": "cnn_elcn", "split.branches": "elcn,elnc"}, "split.branches=elnc is not one of control, elcn, efcn, "
-         "lcn, fcn; did you mean 'elcn'?"),
+        (
+            {"task": "cnn_elcn", "split.branches": "elcn,elnc"},
+            "split.branches=elnc is not one of control, elcn, efcn, lcn, fcn; did you mean 'elcn'?",
+        ),
         ({"task": "cnn_elcn", "split.lr": "-0.1"}, "split.lr=-0.1 is outside (0, 1e9]"),
         ({"task": "cnn_elcn", "paths.lr": 0}, "paths.lr=0.0 is outside (0, 1e9]"),
         ({"task": "cnn_elcn", "data.noise": 0.1}, "data.noise=0.1 is not used with data.canvas=none"),
         ({"task": "cnn_elcn", "split.lr": "none"}, "split.lr=none must name at least one"),
         ({"task": "cnn_elcn", "paths.points": 2}, "paths.points=2 leaves a string nothing to move"),
         ({"task": "cnn_elcn", "paths.stiffness": 1}, "paths.stiffness=1.0 is outside [0, 0.5)"),
-        ({"task": "cnn_elcn", "model": "alexnett"}, "model=alexnett is not one of skinny, alexnet, digits, "
-         "skinny_plus_fc; did you mean 'alexnet'?"),
-        ({"task": "tuple", "mask.method": "gumble"}, "unknown mask method 'gumble'; allowed: gumbel, threshold, "
-         "magnitude, edge-popup, signed-popup, bernoulli, "
-         "continuous-sparsification, hard-concrete; did you mean 'gumbel'?"),
+        (
+            {"task": "cnn_elcn", "model": "alexnett"},
+            "model=alexnett is not one of skinny, alexnet, digits, skinny_plus_fc; did you mean 'alexnet'?",
+        ),
+        (
+            {"task": "tuple", "mask.method": "gumble"},
+            "unknown mask method 'gumble'; allowed: gumbel, threshold, "
+            "magnitude, edge-popup, signed-popup, bernoulli, "
+            "continuous-sparsification, hard-concrete; did you mean 'gumbel'?",
+        ),
         ({"task": "tuple", "mask.method": "edge-popup", "mask.keep": 0}, "mask.keep=0.0 is outside (0, 1]"),
         ({"task": "tuple", "mask.method": "magnitude", "mask.temperature": 1}, "unknown option 'mask.temperature'"),
     ],
@@ -89,7 +118,11 @@ def test_a_batch_that_does_not_split_names_the_nearest_that_do():
 def test_command_lines():
     line = ["--task=tuple_ff", "--train.steps", "20", "-seed", "3", "--grad-clip=-1", "--flag", "--_wandb={}"]
     assert read_arguments(line) == {
-        "task": "tuple_ff", "train.steps": "20", "seed": "3", "grad_clip": "-1", "flag": "true"
+        "task": "tuple_ff",
+        "train.steps": "20",
+        "seed": "3",
+        "grad_clip": "-1",
+        "flag": "true",
     }
     assert read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"]) == {"mask.lr": "0.1", "mask.x.y": "[1, 2]"}
     with pytest.raises(OptionError, match="'tuple_ff' is not an option"):
@@ -99,12 +132,21 @@ def test_command_lines():
 # Adding an option must rename no run. If this test fails, results on people's disks are orphaned.
 # Those of revision 2 changed with a correction (CHANGELOG.md): their default holds out other pairs than before.
 PINNED = {
-    "tuple": "ad6bde70b3", "tuple_ff": "42a9204001", "tuple_ff_copyweight": "fca142ae8c",
-    "addmul": "69b80fe0ec", "addmul_ff": "ec58778a3b", "cnn_elcn": "4be7c8cdc3",
-    "edge_popup": "929840e539", "scan": "cdd8627e75", "trafo_scan": "1c19efe40e",
-    "cifar10_class_removal": "573958db3f", "cifar10_mask_stability": "6dede66a11",
-    "cifar10_resnet_hp_class_removal": "f11f44a5a1", "permuted_mnist": "2704aa5f01",
-    "deepmind_math": "e19e40d2f0", "cifar10_grad_cos_distance": "1d81085787",
+    "tuple": "ad6bde70b3",
+    "tuple_ff": "42a9204001",
+    "tuple_ff_copyweight": "fca142ae8c",
+    "addmul": "69b80fe0ec",
+    "addmul_ff": "ec58778a3b",
+    "cnn_elcn": "4be7c8cdc3",
+    "edge_popup": "929840e539",
+    "scan": "cdd8627e75",
+    "trafo_scan": "1c19efe40e",
+    "cifar10_class_removal": "573958db3f",
+    "cifar10_mask_stability": "6dede66a11",
+    "cifar10_resnet_hp_class_removal": "f11f44a5a1",
+    "permuted_mnist": "2704aa5f01",
+    "deepmind_math": "e19e40d2f0",
+    "cifar10_grad_cos_distance": "1d81085787",
 }
 
 
@@ -114,12 +156,22 @@ def test_signatures_are_pinned(task):
 
 
 def test_a_signature_with_values_is_pinned():
-    options = resolve({
-        "task": "tuple_ff", "seed": 3, "layer_sizes": "64,64", "mask.lr": "3e-2", "inverse_io": "ones",
-        "data.split": "seen",
-    })
+    options = resolve(
+        {
+            "task": "tuple_ff",
+            "seed": 3,
+            "layer_sizes": "64,64",
+            "mask.lr": "3e-2",
+            "inverse_io": "ones",
+            "data.split": "seen",
+        }
+    )
     assert changed(options) == {
-        "task": "tuple_ff", "seed": 3, "layer_sizes": (64, 64), "mask.lr": 0.03, "inverse_io": ("ones",),
+        "task": "tuple_ff",
+        "seed": 3,
+        "layer_sizes": (64, 64),
+        "mask.lr": 0.03,
+        "inverse_io": ("ones",),
         "data.split": "seen",
     }
     assert signature(options) == "bc2fd8dbed"

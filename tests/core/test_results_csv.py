@@ -8,7 +8,7 @@ from core import results
 from core.errors import StoreError
 from core.results import append_result, main, rebuild_results
 from core.store import Run
-from tasks.registry import resolve
+from tasks.options import resolve
 
 
 def finished(root, seed, summary, state="done", **options):

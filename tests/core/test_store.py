@@ -14,7 +14,7 @@ from core.files import write_atomic
 from core.history import History
 from core.registry import Registry, nearest
 from core.store import Run, is_locked, state_of
-from tasks.registry import resolve
+from tasks.options import resolve
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ def test_windows():
     places = set()
     for image, made in zip(padded, found, strict=True):
         hits = [
-            (top, left, flip) for top in range(5) for left in range(5) for flip in (False, True)
+            (top, left, flip)
+            for top in range(5)
+            for left in range(5)
+            for flip in (False, True)
             if torch.allclose(made.flip(2) if flip else made, image[:, top : top + 6, left : left + 5])
         ]
         assert len(hits) == 1

@@ -10,7 +10,6 @@ from data.cue_conflict import cue_conflict
 CLASSES = ("bear", "cat", "elephant")
 
 
-
 def write(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(torch.zeros(3, 20, 24, dtype=torch.uint8), str(path))

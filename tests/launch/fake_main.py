@@ -15,12 +15,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.options import read_arguments
 from core.store import Run
-from tasks.registry import resolve
+from tasks.options import resolve
 
 options = resolve(read_arguments(sys.argv[1:]))
-behaviour = dict(item.split("=") for item in os.environ.get("FAKE", "").split(",") if item).get(
-    str(options.seed)
-)
+behaviour = dict(item.split("=") for item in os.environ.get("FAKE", "").split(",") if item).get(str(options.seed))
 
 if behaviour == "crash":
     print("a first line")
@@ -32,10 +30,7 @@ with run.locked() as mine:
         sys.exit(76)
     if run.state == "done":  # another pool was quicker
         sys.exit(0)
-    seen = {
-        name: os.environ.get(name)
-        for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "CUDA_DEVICE_ORDER")
-    }
+    seen = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "CUDA_DEVICE_ORDER")}
     with open(run.path("starts.jsonl"), "a") as file:
         file.write(json.dumps(seen | {"pid": os.getpid()}) + "\n")
     if behaviour == "record":

@@ -32,7 +32,7 @@ class FakeOptions:
 
 
 def fake_resolve(values):
-    """Check values as tasks.registry.resolve does, for one small task."""
+    """Check values as tasks.options.resolve does, for one small task."""
     if values.get("task") != "toy":
         raise OptionError(f"unknown task {values.get('task')!r}; allowed: toy")
     return build(FakeOptions, values)

@@ -15,7 +15,7 @@ from launch.console import Screen
 from launch.foreground import free_port, run_here
 from launch.select_points import select
 from launch.sweep import Sweep
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.launch.pretend import FAKE_MAIN, tuple_sweep
 from tests.launch.test_pool import alive, starts
 

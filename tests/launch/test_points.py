@@ -6,7 +6,7 @@ from core.files import write_json
 from core.options import signature
 from core.store import describe
 from launch.points import Point, remarks
-from tasks.registry import outdated, resolve
+from tasks.options import outdated, resolve
 
 
 def point(folder, seed=0, commit=None, **values):
@@ -43,8 +43,9 @@ def test_results_of_before_a_correction_are_named(tmp_path, monkeypatch):
 
 
 def stored(task, revision=None, **options):
-    return SimpleNamespace(task=task, options={k.replace("__", "."): v for k, v in options.items()},
-                           revision=revision or {})
+    return SimpleNamespace(
+        task=task, options={k.replace("__", "."): v for k, v in options.items()}, revision=revision or {}
+    )
 
 
 def test_a_run_that_a_correction_did_not_touch_is_not_of_before_it():

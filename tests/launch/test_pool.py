@@ -20,7 +20,7 @@ from launch.console import Screen
 from launch.pool import Pool
 from launch.select_points import select
 from launch.sweep import Sweep
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.launch.pretend import FAKE_MAIN, ROOT, tuple_sweep
 
 SECONDS = 30  # nothing here takes more than a few; a hang must not be endless
@@ -161,10 +161,7 @@ def test_a_lock_held_for_an_instant_is_tried_again_but_not_for_ever(points_of, m
 def test_two_pools_never_run_the_same_point(sweep_file, points_of, tmp_path):
     points = points_of([1, 2, 3, 4, 5, 6])
     path = sweep_file(tuple_sweep([1, 2, 3, 4, 5, 6]))
-    with (
-        run_script(path, tmp_path / "runs", "--jobs", "2") as one,
-        run_script(path, tmp_path / "runs") as two,
-    ):
+    with run_script(path, tmp_path / "runs", "--jobs", "2") as one, run_script(path, tmp_path / "runs") as two:
         assert {one.wait(SECONDS), two.wait(SECONDS)} <= {codes.DONE, codes.RESUME}
     assert [point.state for point in points] == ["done"] * 6
     assert [len(starts(point)) for point in points] == [1] * 6
@@ -201,9 +198,7 @@ def test_the_grace_time_ends(points_of, monkeypatch):
     (point,) = points_of([1])
     monkeypatch.setenv("FAKE", "1=deaf")
     pool = Pool(FAKE_MAIN, [None], Screen(io.StringIO()), grace=0.2)
-    monkeypatch.setattr(
-        pool, "_show", lambda: point.state == "running" and os.kill(os.getpid(), signal.SIGTERM)
-    )
+    monkeypatch.setattr(pool, "_show", lambda: point.state == "running" and os.kill(os.getpid(), signal.SIGTERM))
     assert pool.run([point]) == codes.RESUME
     assert not alive(starts(point)[0]["pid"])
 
@@ -247,9 +242,7 @@ def test_a_terminal_shows_one_line_that_moves(sweep_file, points_of, tmp_path):
     ours, theirs = pty.openpty()
     command = [sys.executable, str(ROOT / "run.py"), str(sweep_file(tuple_sweep([1]))), "--all", "--dir"]
     launcher = subprocess.Popen(
-        [*command, str(tmp_path / "runs")],
-        env=os.environ | {"FAKE": "1=wait", "COLUMNS": "100"},
-        stdout=theirs,
+        [*command, str(tmp_path / "runs")], env=os.environ | {"FAKE": "1=wait", "COLUMNS": "100"}, stdout=theirs
     )
     os.close(theirs)
     shown = b""

@@ -33,9 +33,7 @@ def answered(sweep, text, **settings):
 def test_asks_for_each_parameter_with_several_values(sweep):
     chosen, said = answered(sweep, "2\n1\n")
     assert chosen == {"layer_sizes": "8", "seed": "5"}
-    assert said == (
-        "layer_sizes\n  1  4,4\n  2  8\nlayer_sizes [1-2]: seed\n  1  5\n  2  6\n  3  7\nseed [1-3]: "
-    )
+    assert said == ("layer_sizes\n  1  4,4\n  2  8\nlayer_sizes [1-2]: seed\n  1  5\n  2  6\n  3  7\nseed [1-3]: ")
 
 
 def test_a_bad_answer_is_asked_again(sweep):
@@ -46,17 +44,13 @@ def test_a_bad_answer_is_asked_again(sweep):
 
 
 def test_answers_that_end_are_an_error(sweep):
-    with pytest.raises(
-        SweepError, match=r"^no answer for seed: the input ended; use --set seed=... or --all$"
-    ):
+    with pytest.raises(SweepError, match=r"^no answer for seed: the input ended; use --set seed=... or --all$"):
         answered(sweep, "1\n")
 
 
 def test_a_random_sweep_has_nothing_to_choose_from(sweep_file):
     sweep = Sweep.read(sweep_file(TEXT.replace("grid", "random")))
-    with pytest.raises(
-        SweepError, match=":1: a random sweep has no list to choose from; use --all or --only"
-    ):
+    with pytest.raises(SweepError, match=":1: a random sweep has no list to choose from; use --all or --only"):
         answered(sweep, "1\n1\n")
 
 

@@ -43,18 +43,14 @@ def test_a_grid_is_in_the_order_of_the_file_and_the_last_parameter_varies_fastes
 
 
 def test_points_of_one_signature_are_one_point(sweep_file):
-    path = sweep_file(
-        HEAD + "  mask.lr: {values: [0.0001, 1e-4, '0.00010', 0.5]}\n  log: {values: [none, tb]}\n"
-    )
+    path = sweep_file(HEAD + "  mask.lr: {values: [0.0001, 1e-4, '0.00010', 0.5]}\n  log: {values: [none, tb]}\n")
     found = points(path)
     assert [point.options.mask.lr for point in found] == [0.0001, 0.5]
     assert [point.index for point in found] == [1, 2]
 
 
 def test_nested_parameters_become_dotted_names(sweep_file):
-    path = sweep_file(
-        HEAD + "  mask:\n    parameters:\n      lr: {value: 0.2}\n      steps: {values: [1, 2]}\n"
-    )
+    path = sweep_file(HEAD + "  mask:\n    parameters:\n      lr: {value: 0.2}\n      steps: {values: [1, 2]}\n")
     assert values(path, "mask.lr", "mask.steps") == [(0.2, 1), (0.2, 2)]
     assert points(path)[0].options.mask.lr == 0.2
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from launch.sweep import Sweep
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.launch.pretend import ROOT
 
 FILES = sorted((ROOT / "sweeps").rglob("*.yaml"))

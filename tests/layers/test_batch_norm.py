@@ -50,9 +50,13 @@ def test_every_chunk_is_a_layer_of_its_own(kind, affine, training):
     parts = []
     for i, part in enumerate(x.chunk(k)):
         one = {name: tensor[i] for name, tensor in (given | alone).items()}
-        parts.append(functional_call(getattr(nn, kind.__name__)(
-            6, affine=affine is not None, dtype=torch.float64
-        ).train(training), dict(layer.named_parameters()) | one, (part,)))
+        parts.append(
+            functional_call(
+                getattr(nn, kind.__name__)(6, affine=affine is not None, dtype=torch.float64).train(training),
+                dict(layer.named_parameters()) | one,
+                (part,),
+            )
+        )
     expected = torch.cat(parts)
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-12)
     for name in STATISTICS:

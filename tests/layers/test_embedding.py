@@ -11,9 +11,7 @@ from layers import Embedding
 WORDS = torch.tensor([[0, 1, 1], [2, 2, 4], [4, 0, 0], [3, 2, 1]])
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"max_norm": 1.0}, {"sparse": True}]
-)
+@pytest.mark.parametrize("settings", [{}, {"padding_idx": 2}, {"padding_idx": -1}, {"max_norm": 1.0}, {"sparse": True}])
 def test_is_a_drop_in_for_torch(settings):
     torch.manual_seed(1)
     theirs = nn.Embedding(5, 3, **settings)
@@ -61,8 +59,7 @@ def test_errors():
     with pytest.raises(LayerError) as caught:
         functional_call(Embedding(5, 3, max_norm=1.0), {"weight": torch.zeros(2, 5, 3)}, (WORDS,))
     assert str(caught.value) == (
-        "Embedding: max_norm rescales the table in place, which K tables cannot; "
-        "use max_norm=None or how='loop'"
+        "Embedding: max_norm rescales the table in place, which K tables cannot; use max_norm=None or how='loop'"
     )
     with pytest.raises(BatchError, match="Embedding with K=2 tables needs an input .*, not a single index"):
         functional_call(Embedding(5, 3), {"weight": torch.zeros(2, 5, 3)}, (torch.tensor(1),))

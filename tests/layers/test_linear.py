@@ -128,14 +128,25 @@ def test_autocast_runs_the_product_in_its_type():
 @pytest.mark.parametrize(
     ("shapes", "x", "error", "text"),
     [
-        ({"weight": (4, 2, 3)}, (10, 3), BatchError,
-         "a batch of 10 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 8 or 12"),
-        ({"weight": (4, 2, 3)}, (3, 3), BatchError,
-         "a batch of 3 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 4 or 8"),
-        ({"weight": (4, 2, 3)}, (3,), BatchError,
-         "Linear with K=4 weights needs an input [B, ..., 3], not [3]"),
-        ({"weight": (4, 2, 3), "bias": (2, 2)}, (4, 3), MaskError,
-         "the parameters of one Linear carry different numbers of masks: [2, 4]"),
+        (
+            {"weight": (4, 2, 3)},
+            (10, 3),
+            BatchError,
+            "a batch of 10 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 8 or 12",
+        ),
+        (
+            {"weight": (4, 2, 3)},
+            (3, 3),
+            BatchError,
+            "a batch of 3 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 4 or 8",
+        ),
+        ({"weight": (4, 2, 3)}, (3,), BatchError, "Linear with K=4 weights needs an input [B, ..., 3], not [3]"),
+        (
+            {"weight": (4, 2, 3), "bias": (2, 2)},
+            (4, 3),
+            MaskError,
+            "the parameters of one Linear carry different numbers of masks: [2, 4]",
+        ),
     ],
 )
 def test_errors(shapes, x, error, text):

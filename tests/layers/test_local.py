@@ -86,7 +86,8 @@ def test_k_weights_are_k_layers_side_by_side(which, groups):
     shared = layers[0]
     given = {
         name: torch.stack([getattr(layer, name).detach() for layer in layers]).requires_grad_()
-        for name in ("weight", "bias") if which in ("both", name)
+        for name in ("weight", "bias")
+        if which in ("both", name)
     }
     x = rand(6, 2, 5, 6).requires_grad_()
     y = functional_call(shared, given, (x,))

@@ -125,9 +125,7 @@ def test_dense_calls_see_weights_that_were_swapped_in(recurrent_bias):
 MATRICES = ["weight_ih_l0", "weight_hh_l0", "weight_ih_l1", "weight_hh_l1"]
 
 
-@pytest.mark.parametrize(
-    "names", [None, *([name] for name in MATRICES), ["bias_ih_l0"], ["bias_hh_l1"], MATRICES]
-)
+@pytest.mark.parametrize("names", [None, *([name] for name in MATRICES), ["bias_ih_l0"], ["bias_hh_l1"], MATRICES])
 @pytest.mark.parametrize("form", ["padded", "packed"])
 @pytest.mark.parametrize("start", [False, True])
 def test_every_mixture_equals_the_loop(names, form, start):
@@ -223,16 +221,32 @@ WAY_OUT = "or run it with how='loop'"
 @pytest.mark.parametrize(
     ("settings", "shape", "error", "text"),
     [
-        ({"bidirectional": True}, (4, 5, 3), LayerError,
-         f"LSTM: bidirectional=True has no K-batched form; use one direction {WAY_OUT}"),
-        ({"proj_size": 2}, (4, 5, 3), LayerError,
-         f"LSTM: proj_size=2 has no K-batched form; use proj_size=0 {WAY_OUT}"),
-        ({"batch_first": False}, (5, 4, 3), LayerError,
-         "LSTM: K weights follow the batch on axis 0, and batch_first=False puts time there; "
-         f"use batch_first=True {WAY_OUT}"),
+        (
+            {"bidirectional": True},
+            (4, 5, 3),
+            LayerError,
+            f"LSTM: bidirectional=True has no K-batched form; use one direction {WAY_OUT}",
+        ),
+        (
+            {"proj_size": 2},
+            (4, 5, 3),
+            LayerError,
+            f"LSTM: proj_size=2 has no K-batched form; use proj_size=0 {WAY_OUT}",
+        ),
+        (
+            {"batch_first": False},
+            (5, 4, 3),
+            LayerError,
+            "LSTM: K weights follow the batch on axis 0, and batch_first=False puts time there; "
+            f"use batch_first=True {WAY_OUT}",
+        ),
         ({}, (5, 3), BatchError, "LSTM with K=2 weights needs an input [B, T, C], not [5, 3]"),
-        ({}, (5, 4, 3), BatchError,
-         "a batch of 5 rows cannot be cut into K=2 equal chunks; nearest batch sizes: 4 or 6"),
+        (
+            {},
+            (5, 4, 3),
+            BatchError,
+            "a batch of 5 rows cannot be cut into K=2 equal chunks; nearest batch sizes: 4 or 6",
+        ),
     ],
 )
 def test_errors(settings, shape, error, text):

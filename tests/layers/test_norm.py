@@ -40,9 +40,7 @@ def test_every_mixture_equals_the_loop(shape, batched, bias):
     probe = rand(6, 3, 4, seed=4)
     y = functional_call(layer, weights, (x,))
     parts = enumerate(x.chunk(2))
-    expected = torch.cat(
-        [functional_call(layer, {n: w[i] for n, w in weights.items()}, (part,)) for i, part in parts]
-    )
+    expected = torch.cat([functional_call(layer, {n: w[i] for n, w in weights.items()}, (part,)) for i, part in parts])
     torch.testing.assert_close(y, expected, rtol=0, atol=1e-10)
     got, wanted = (torch.autograd.grad((out * probe).sum(), leaves) for out in (y, expected))
     torch.testing.assert_close(got, wanted, rtol=0, atol=1e-10)

@@ -26,8 +26,11 @@ def draw(init, **options):
 def test_size_and_sign(init):
     weight = draw(init)
     assert weight.square().mean().sqrt().item() == pytest.approx(DEVIATION[init], rel=0.01)
-    assert torch.equal(weight, draw(init)) and not torch.equal(weight, draw_weight(
-        torch.empty(SHAPE), init, stream(1, "init"))) or init == "unsigned_constant"
+    assert (
+        torch.equal(weight, draw(init))
+        and not torch.equal(weight, draw_weight(torch.empty(SHAPE), init, stream(1, "init")))
+        or init == "unsigned_constant"
+    )
     if "constant" in init:
         assert weight.abs().unique().tolist() == pytest.approx([DEVIATION[init]])
     assert weight.mean().abs() < 0.01 * DEVIATION[init] or init == "unsigned_constant"

@@ -134,8 +134,10 @@ def ordered(runs: Sequence[StoredRun], order: str | None) -> list[StoredRun]:
         there = [run for run in runs if run_value(run, name) not in (MISSING, None)]
         lacking = [run for run in runs if run_value(run, name) in (MISSING, None)]
         is_text = any(isinstance(run_value(run, name), str) for run in there)
-        there.sort(key=lambda run: str(run_value(run, name)) if is_text else run_value(run, name),
-                   reverse=key.strip().startswith("-"))
+        there.sort(
+            key=lambda run: str(run_value(run, name)) if is_text else run_value(run, name),
+            reverse=key.strip().startswith("-"),
+        )
         runs = there + lacking
     return runs
 

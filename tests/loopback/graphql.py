@@ -46,7 +46,10 @@ def queries(state: State) -> dict[str, Any]:
         "viewer": USER,
         "serverInfo": {"features": [{"name": name, "isEnabled": True} for name in FEATURES]},
         "entity": lambda name: {
-            "__typename": "Entity", "id": storage_id("Entity", name), "name": name, "organization": None
+            "__typename": "Entity",
+            "id": storage_id("Entity", name),
+            "name": name,
+            "organization": None,
         },  # fmt: skip
         "project": project,
         "model": project,

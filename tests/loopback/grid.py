@@ -114,8 +114,7 @@ def errors(config: Any) -> list[str]:
 
 def warnings(config: dict[str, Any]) -> list[str]:
     """What the server finds odd but accepts; the client prints it."""
-    found = [f"Additional properties are not allowed ({key!r} was unexpected)" for key in config
-             if key not in TOP_KEYS]
+    found = [f"Additional properties are not allowed ({key!r} was unexpected)" for key in config if key not in TOP_KEYS]
     if config["method"] == "bayes" and "metric" not in config:
         found.append("method 'bayes' needs a metric")
     return found

@@ -80,8 +80,7 @@ def commands(state: State, sweep: StoredSweep, agent: StoredAgent) -> list[dict[
     if sweep.state == "CANCELED":
         return [{"type": "exit"}]
     if agent.active:
-        return [{"type": "stop", "run_id": run.name} for run in agent.runs
-                if run.stopping and run.name in agent.active]
+        return [{"type": "stop", "run_id": run.name} for run in agent.runs if run.stopping and run.name in agent.active]
     if sweep.state == "PAUSED":
         return []
     if sweep.state == "FINISHED":

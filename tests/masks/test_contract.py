@@ -116,7 +116,8 @@ def test_the_product_is_weight_times_sample_in_value_and_gradient(method, weight
     assert torch.equal(fused, plain)
     for one, other in zip(
         torch.autograd.grad((fused * upstream).sum(), inputs),
-        torch.autograd.grad((plain * upstream).sum(), inputs), strict=True,
+        torch.autograd.grad((plain * upstream).sum(), inputs),
+        strict=True,
     ):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
 
@@ -217,10 +218,13 @@ def test_hard_concrete_gates_have_the_law_of_the_paper():
     assert method.hard(torch.tensor([-2.0, -1e-3, 0.0, 1e-3])).tolist() == [False, False, False, True]
 
 
-@pytest.mark.parametrize(("name", "options", "text"), [
-    ("continuous-sparsification", {"final_temperature": 0.0}, "mask.final_temperature=0.0 is outside"),
-    ("hard-concrete", {"gamma": 0.1}, "mask.gamma=0.1 is outside"),
-])
+@pytest.mark.parametrize(
+    ("name", "options", "text"),
+    [
+        ("continuous-sparsification", {"final_temperature": 0.0}, "mask.final_temperature=0.0 is outside"),
+        ("hard-concrete", {"gamma": 0.1}, "mask.gamma=0.1 is outside"),
+    ],
+)
 def test_impossible_options(name, options, text):
     with pytest.raises(OptionError, match=text):
         METHODS[name](**options)
@@ -235,7 +239,8 @@ def test_penalties_of_tensors_become_one_number(name, reduction):
     entries = [METHODS[name]().at(0.5).penalty(s) for s in scores.values()]
     sizes = [s.numel() for s in scores.values()]
     expected = {
-        "sum": sum(entries), "mean": sum(entries) / sum(sizes),
+        "sum": sum(entries),
+        "mean": sum(entries) / sum(sizes),
         "tensor_mean": sum(e / n for e, n in zip(entries, sizes, strict=True)) / 3,
     }
     torch.testing.assert_close(masked.penalty("a", 0.5), expected[reduction])

@@ -59,7 +59,12 @@ def pieces(build, **options):
 
 def stage_of(graft, batch, optim, steps=4):
     return Stage(
-        name="graft", data=lambda rng, step: batch, steps=steps, train=graft.trained, optim=optim, measure=dict,
+        name="graft",
+        data=lambda rng, step: batch,
+        steps=steps,
+        train=graft.trained,
+        optim=optim,
+        measure=dict,
         loss=lambda batch, rows: cross_entropy(graft(batch[0]), batch[1]),
     )
 

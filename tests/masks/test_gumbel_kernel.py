@@ -149,8 +149,7 @@ def test_the_formulas_that_are_compiled_also_run_as_they_are(temperature):
     weight, scores, gradient = numbers(n, seed=1), 3 * numbers(n, seed=2), numbers(K, n, seed=3)
     assert torch.equal(kernels._product(weight, scores, drawn), blocks.product(weight, scores, drawn))
     plain, in_blocks = (
-        f(weight, scores, drawn, gradient, temperature)
-        for f in (kernels._scores_gradient, blocks.scores_gradient)
+        f(weight, scores, drawn, gradient, temperature) for f in (kernels._scores_gradient, blocks.scores_gradient)
     )
     torch.testing.assert_close(plain, in_blocks, rtol=1e-5, atol=1e-6)
 

@@ -59,9 +59,9 @@ def test_sample_sends_chunk_i_through_draw_i(masked, model, x):
     draws = Sample("add", k=4, seed=9).weights(masked)
     for name, draw in draws.items():
         assert ((draw == 0) | (draw == masked.weights[name])).all() and 0 < (draw != 0).double().mean() < 1
-    expected = torch.cat([
-        by_hand(model, x[2 * i : 2 * i + 2], **{n.replace(".", "_"): draws[n][i] for n in NAMES}) for i in range(4)
-    ])
+    expected = torch.cat(
+        [by_hand(model, x[2 * i : 2 * i + 2], **{n.replace(".", "_"): draws[n][i] for n in NAMES}) for i in range(4)]
+    )
     torch.testing.assert_close(masked(x, Sample("add", k=4, seed=9)), expected)
     assert not torch.equal(masked(x, Sample("add", k=4, seed=10)), expected)
 
@@ -153,10 +153,16 @@ def _saved(state):
         (lambda m, x: m(x, Hard("ad")), MaskError, "no subnet 'ad' exists; there are: mul, add; did you mean 'add'?"),
         (lambda m, x: m(x[:7], Sample("add", k=4, seed=0)), BatchError, "7 rows cannot be cut into K=4"),
         (lambda m, x: m(x, Given(Masks({}))), MaskError, "these masks lack 'layers.0.weight'"),
-        (lambda m, x: m.give("new", Masks({n: torch.ones(1, dtype=torch.bool) for n in NAMES})), MaskError,
-         "mask 'layers.0.weight' has shape (1,); the weight has shape (5, 6)"),
-        (lambda m, x: MaskedModel(m.model, m.method, ["layers.0.wieght"]), MaskError,
-         "the model has no parameter 'layers.0.wieght'; did you mean 'layers.0.weight'?"),
+        (
+            lambda m, x: m.give("new", Masks({n: torch.ones(1, dtype=torch.bool) for n in NAMES})),
+            MaskError,
+            "mask 'layers.0.weight' has shape (1,); the weight has shape (5, 6)",
+        ),
+        (
+            lambda m, x: MaskedModel(m.model, m.method, ["layers.0.wieght"]),
+            MaskError,
+            "the model has no parameter 'layers.0.wieght'; did you mean 'layers.0.weight'?",
+        ),
     ],
 )
 def test_errors(masked, x, act, error, text):

@@ -111,8 +111,9 @@ def test_outputs_and_inputs_of_layers(build, shape):
         found = run(layer, drop(layer, "output", j), x)
         assert not found.select(axis, j).any()
         rest = [i for i in range(dense.shape[axis]) if i != j]
-        torch.testing.assert_close(found.index_select(axis, torch.tensor(rest)),
-                                   dense.index_select(axis, torch.tensor(rest)))
+        torch.testing.assert_close(
+            found.index_select(axis, torch.tensor(rest)), dense.index_select(axis, torch.tensor(rest))
+        )
     for i in range(shape[axis]):
         silent = x.clone()
         silent.select(axis, i).zero_()
@@ -273,8 +274,12 @@ def test_keep_over_the_network_counts_weights(keep):
     masked = masked_with("edge-popup", "output", scope="network", keep=keep)
     masks, scores = masked.masks("a"), masked.scores("a")
     units = sorted(
-        ((s.abs(), masked.units[n].covers, bool(k)) for n, t in scores.items()
-         for s, k in zip(t.flatten(), masks.compact()[n].flatten(), strict=True)), key=lambda u: -u[0],
+        (
+            (s.abs(), masked.units[n].covers, bool(k))
+            for n, t in scores.items()
+            for s, k in zip(t.flatten(), masks.compact()[n].flatten(), strict=True)
+        ),
+        key=lambda u: -u[0],
     )
     count = sum(kept for _, _, kept in units)
     assert [kept for _, _, kept in units] == [True] * count + [False] * (len(units) - count)

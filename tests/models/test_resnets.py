@@ -22,9 +22,14 @@ def test_published_sizes(name, outputs):
     assert sum(p.numel() for p in network.parameters()) == WEIGHTS[name, outputs], "no bias, no affine normalisation"
 
 
-@pytest.mark.parametrize("ours, theirs", [
-    ("imagenet_resnet18", "resnet18"), ("imagenet_resnet50", "resnet50"), ("imagenet_wide_resnet50", "wide_resnet50_2"),
-])
+@pytest.mark.parametrize(
+    "ours, theirs",
+    [
+        ("imagenet_resnet18", "resnet18"),
+        ("imagenet_resnet50", "resnet50"),
+        ("imagenet_wide_resnet50", "wide_resnet50_2"),
+    ],
+)
 def test_is_the_function_of_torchvision(ours, theirs):
     torch.manual_seed(0)
     reference = getattr(torchvision.models, theirs)(num_classes=7).eval()
@@ -52,9 +57,7 @@ def test_two_masks_in_training_with_statistics_for_each():
     network = random_net("gem_resnet18", (1, 8, 8), 3, stream(0, "init"), width=0.2).double().train()
     rng = stream(0, "masks")
     weights = {n: p * (torch.rand(2, *p.shape, generator=rng) < 0.5) for n, p in network.named_parameters()}
-    fresh = {
-        n: torch.stack([b, b]) for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var"))
-    }
+    fresh = {n: torch.stack([b, b]) for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var"))}
     x = torch.randn(6, 1, 8, 8, dtype=torch.float64)
     together, alone = ({n: b.clone() for n, b in fresh.items()} for _ in range(2))
     y = forward(network, weights | together, 2, x, how="layers")

@@ -17,8 +17,16 @@ SIZE = (3, 12, 10)
 def skinny(**conv):
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.ZeroPad2d(2), nn.Conv2d(3, 4, 4, 2, **conv), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 5, 3, padding=1),
-        nn.BatchNorm2d(5), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2),
+        nn.ZeroPad2d(2),
+        nn.Conv2d(3, 4, 4, 2, **conv),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 5, 3, padding=1),
+        nn.BatchNorm2d(5),
+        nn.Dropout(0.5),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(5, 2),
     ).double()
 
 

@@ -19,9 +19,17 @@ BIN = Path(sys.executable).parent
 PATIENCE = 120.0
 # A run of half a second: long enough to have every kind of file, too short to learn anything.
 TINY = {
-    "layer_sizes": "16,16", "data.train_size": "2000", "data.eval_size": "100", "data.seen_size": "50",
-    "train.steps": "30", "train.eval_every": "8", "mask.steps": "25", "train.batch_size": "16", "mask.init": "0.3",
-    "mask.lr": "5e-2", "run.checkpoint_every": "7",
+    "layer_sizes": "16,16",
+    "data.train_size": "2000",
+    "data.eval_size": "100",
+    "data.seen_size": "50",
+    "train.steps": "30",
+    "train.eval_every": "8",
+    "mask.steps": "25",
+    "train.batch_size": "16",
+    "mask.init": "0.3",
+    "mask.lr": "5e-2",
+    "run.checkpoint_every": "7",
 }
 
 
@@ -36,8 +44,13 @@ class Machine:
         """Start a program; its output goes to `output()`."""
         file = open(self.home / f"output-{len(self.started)}.txt", "w+")
         process = subprocess.Popen(
-            [sys.executable, *map(str, command)], cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL,
-            stdout=file, stderr=file, start_new_session=True,
+            [sys.executable, *map(str, command)],
+            cwd=ROOT,
+            env=self.env | env,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
         )
         process.file = file
         self.started.append(process)

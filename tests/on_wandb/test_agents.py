@@ -9,7 +9,7 @@ import pytest
 from core import exit_codes as code
 from core.store import Run
 from launch.sweep import Sweep
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.on_wandb.conftest import TINY, output, wait_for
 from tests.on_wandb.test_runs import assert_whole, local, the_run
 

@@ -15,13 +15,19 @@ import main as program
 from core.store import Run
 from paper.results import load
 from paper.run_all import main as run_all
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.active import active
 from tests.tiny_data import tiny_math, tiny_scan
 
 TINY = {
-    "layer_sizes": "16,16", "data.train_size": "2000", "data.eval_size": "100", "data.seen_size": "50",
-    "train.steps": "30", "mask.steps": "20", "train.batch_size": "16", "log": "none",
+    "layer_sizes": "16,16",
+    "data.train_size": "2000",
+    "data.eval_size": "100",
+    "data.seen_size": "50",
+    "train.steps": "30",
+    "mask.steps": "20",
+    "train.batch_size": "16",
+    "log": "none",
     "mask.method": "threshold",
 }
 TINY_CNN = {
@@ -84,8 +90,13 @@ def make_run(real: dict[str, Run]) -> MakeRun:
     """Return a function that stores a finished run: a real one's keys and arrays, some numbers replaced."""
 
     def make(
-        root: Path, sweep: str, task: str = "tuple_ff", numbers: dict[str, Any] | None = None,
-        arrays: dict[str, dict[str, np.ndarray]] | None = None, state: str = "done", **options: Any,
+        root: Path,
+        sweep: str,
+        task: str = "tuple_ff",
+        numbers: dict[str, Any] | None = None,
+        arrays: dict[str, dict[str, np.ndarray]] | None = None,
+        state: str = "done",
+        **options: Any,
     ) -> Run:
         like = LIKE.get(task, "addmul_ff" if task.startswith("addmul") else "tuple_ff")
         pattern = real[task if task in real else like]

@@ -45,16 +45,25 @@ def test_networks_are_told_apart_by_options_only_where_they_must_be(make_run, tm
     make_run(tmp_path, "a", REMOVAL, dropout=False)
     make_run(tmp_path, "a", RESNET, data__name="cifar10")
     assert {name for name, _ in networks(load(tmp_path))} == {
-        "SCAN, LSTM, state_size 8", "SCAN, LSTM, state_size 16", "SCAN, Transformer", "linear 1d and sort",
-        "digits, CNN without dropout", "CIFAR-10, ResNet-110",
+        "SCAN, LSTM, state_size 8",
+        "SCAN, LSTM, state_size 16",
+        "SCAN, Transformer",
+        "linear 1d and sort",
+        "digits, CNN without dropout",
+        "CIFAR-10, ResNet-110",
     }
 
 
 def test_scan_accuracies(two):
-    two("scan", {
-        "final/network/jump/accuracy/total": (1.0, 0.8), "final/control/jump/accuracy/total": (0.9, 0.7),
-        "final/jump/jump/accuracy/total": (0.2, 0.4), "random/jump/jump/accuracy/total": (0.0, 0.1),
-    })
+    two(
+        "scan",
+        {
+            "final/network/jump/accuracy/total": (1.0, 0.8),
+            "final/control/jump/accuracy/total": (0.9, 0.7),
+            "final/jump/jump/accuracy/total": (0.2, 0.4),
+            "random/jump/jump/accuracy/total": (0.0, 0.1),
+        },
+    )
     two("scan", {"final/network/jump/accuracy/total": (0.0, 0.0)}, train_baseline=True, scan__analyze_splits="jump")
     runs = two("trafo_scan", {"final/length/length/accuracy/total": (0.5, 0.5)})
     rows = plot_scan_accuracies.table(runs)
@@ -117,7 +126,8 @@ def test_masks_of_other_penalties_are_not_averaged(two):
     runs = two("scan", numbers, "small/scan_baseline", train_baseline=True, scan__analyze_splits="jump")
     rows = [row for row in plot_scan_baseline.table(runs) if row["split"] == "jump"]
     assert {row["network"]: row["mask of the split"].mean for row in rows} == {
-        "SCAN, LSTM, mask.penalty 0.001": 1e-3, "SCAN, LSTM, mask.penalty 0.0001": 1e-4
+        "SCAN, LSTM, mask.penalty 0.001": 1e-3,
+        "SCAN, LSTM, mask.penalty 0.0001": 1e-4,
     }
     assert all(approx(row["network trained on the split"]) == (2, 0.6, 0.2 / 2**0.5) for row in rows)
     (alone,) = plot_scan_baseline.table([run for run in runs if run.options["train_baseline"]])
@@ -125,10 +135,15 @@ def test_masks_of_other_penalties_are_not_averaged(two):
 
 
 def test_hard_questions(two):
-    runs = two("deepmind_math", {
-        "final/network/hard/accuracy/total": (0.9, 0.7), "final/easy/hard/accuracy/total": (0.2, 0.4),
-        "random/easy/hard/accuracy/total": (0.1, 0.1),
-    }, dm_math__modules="algebra__linear_1d")
+    runs = two(
+        "deepmind_math",
+        {
+            "final/network/hard/accuracy/total": (0.9, 0.7),
+            "final/easy/hard/accuracy/total": (0.2, 0.4),
+            "random/easy/hard/accuracy/total": (0.1, 0.1),
+        },
+        dm_math__modules="algebra__linear_1d",
+    )
     (row,) = plot_hard_questions.table(runs)
     assert (row["module"], row["mask learned from"], row["questions"]) == ("linear 1d", "easy", "archive")
     assert approx(row["trained network"]) == (2, 0.8, 0.2 / 2**0.5)
@@ -137,10 +152,16 @@ def test_hard_questions(two):
 
 
 def test_hard_questions_of_several_modules(two):
-    runs = two("deepmind_math", {
-        "final/easy_medium/hard/accuracy/comparison__sort": (0.2, 0.4),
-        "final/easy_medium/hard/accuracy/algebra__linear_1d": (0.6, 0.6),
-    }, dm_math__modules="algebra__linear_1d,comparison__sort", dm_math__mask_splits="easy,medium", dm_math__generate=99)
+    runs = two(
+        "deepmind_math",
+        {
+            "final/easy_medium/hard/accuracy/comparison__sort": (0.2, 0.4),
+            "final/easy_medium/hard/accuracy/algebra__linear_1d": (0.6, 0.6),
+        },
+        dm_math__modules="algebra__linear_1d,comparison__sort",
+        dm_math__mask_splits="easy,medium",
+        dm_math__generate=99,
+    )
     rows = plot_hard_questions.table(runs)
     assert [row["module"] for row in rows] == [f"{m} (of linear 1d and sort)" for m in ("linear 1d", "sort")]
     assert (rows[1]["mask learned from"], rows[1]["questions"]) == ("easy and medium", "generated")
@@ -170,11 +191,18 @@ def test_class_confusion(make_run, tmp_path):
 def test_class_drop(two):
     of_control, without = "final/control/test/accuracy", "final/without_0/test/accuracy"
     others = {f"{of}/{i}": (0.8, 0.8) for of in (of_control, without) for i in range(2, 10)}
-    runs = two(REMOVAL, others | {
-        f"{of_control}/0": (0.8, 0.5), f"{without}/0": (0.2, 0.1), f"{of_control}/1": (0.9, 0.9),
-        f"{without}/1": (0.84, 0.9), f"{without}/2": (0.77, 0.82),
-        **{f"final/without_1/test/accuracy/{i}": (0.0, 1.0) for i in range(10)},
-    })
+    runs = two(
+        REMOVAL,
+        others
+        | {
+            f"{of_control}/0": (0.8, 0.5),
+            f"{without}/0": (0.2, 0.1),
+            f"{of_control}/1": (0.9, 0.9),
+            f"{without}/1": (0.84, 0.9),
+            f"{without}/2": (0.77, 0.82),
+            **{f"final/without_1/test/accuracy/{i}": (0.0, 1.0) for i in range(10)},
+        },
+    )
     first, second = plot_class_drop.table(runs)
     assert (first["network"], first["class"], first["number"]) == ("digits, CNN", "0", 0)
     assert approx(first["accuracy, control mask"]) == (2, 0.65, 0.3 / 2**0.5)
@@ -191,10 +219,18 @@ def test_losses_are_compared_relative_to_the_control_and_gains_count_as_none(two
     """The published figure's formula: .9 to .1 beside .5 to .45 is a loss of 8/9 beside one of 1/10, 11.25 % of it."""
     of_control, without = "final/control/test/accuracy", "final/without_0/test/accuracy"
     gains = {f"{of}/{i}": (value, value) for of, value in ((of_control, 0.4), (without, 0.6)) for i in range(2, 9)}
-    runs = two(REMOVAL, gains | {
-        f"{of_control}/0": (0.9, 0.9), f"{without}/0": (0.1, 0.1), f"{of_control}/1": (0.5, 0.5),
-        f"{without}/1": (0.45, 0.7), f"{of_control}/9": (0.0, 0.0), f"{without}/9": (0.0, 0.1),
-    })
+    runs = two(
+        REMOVAL,
+        gains
+        | {
+            f"{of_control}/0": (0.9, 0.9),
+            f"{without}/0": (0.1, 0.1),
+            f"{of_control}/1": (0.5, 0.5),
+            f"{without}/1": (0.45, 0.7),
+            f"{of_control}/9": (0.0, 0.0),
+            f"{without}/9": (0.0, 0.1),
+        },
+    )
     row = plot_class_drop.table(runs)[0]
     assert sorted(row[plot_class_drop.RATIO].values) == pytest.approx([0.0, 0.1125])
     assert sorted(row[plot_class_drop.OTHER].values) == pytest.approx([0.0, 0.1])
@@ -207,7 +243,8 @@ def test_classes_of_networks_beside_each_other(two):
     rows = plot_class_drop.table(runs)
     assert {(row["network"], row["class"]) for row in rows} == {
         (network, names[i])
-        for network, names in (("CIFAR-10, CNN", CIFAR10), ("digits, ResNet-110", "01")) for i in (0, 1)
+        for network, names in (("CIFAR-10, CNN", CIFAR10), ("digits, ResNet-110", "01"))
+        for i in (0, 1)
     }
     labels = plot_class_drop.draw(rows).axes[1].get_xticklabels()
     assert [label.get_text() for label in labels] == ["0", "1"], "their numbers where the names differ"
@@ -223,9 +260,7 @@ def test_mask_stability(make_run, tmp_path, real):
         numbers |= {"stability/mean/iou/total": 0.45 + seed / 10, "stability/mean/iou_published/total": 0.6}
         run.write_summary(numbers)
     rows = plot_mask_stability.table(load(tmp_path))
-    assert [row["masks of"] for row in rows] == [
-        "automobile and bird", "automobile and cat", "cat and dog", "mean"
-    ]
+    assert [row["masks of"] for row in rows] == ["automobile and bird", "automobile and cat", "cat and dog", "mean"]
     assert rows[0]["IoU"].n == 1
     assert approx(rows[2]["IoU"]) == (2, 0.6, 0.2 / 2**0.5)
     assert approx(rows[2][f"IoU, {CHANCE}"]) == (2, 0.2, 0.0)
@@ -234,10 +269,15 @@ def test_mask_stability(make_run, tmp_path, real):
 
 
 def test_transfer_sharing(two):
-    runs = two("permuted_mnist", {
-        "sharing/perm_1/layers.1.weight": (0.2, 0.4), "sharing_random/perm_1/layers.1.weight": (0.1, 0.1),
-        "final/perm_2/test/accuracy/total": (0.7, 0.9), "random/perm_2/test/accuracy/total": (0.1, 0.1),
-    })
+    runs = two(
+        "permuted_mnist",
+        {
+            "sharing/perm_1/layers.1.weight": (0.2, 0.4),
+            "sharing_random/perm_1/layers.1.weight": (0.1, 0.1),
+            "final/perm_2/test/accuracy/total": (0.7, 0.9),
+            "random/perm_2/test/accuracy/total": (0.1, 0.1),
+        },
+    )
     rows = plot_transfer_sharing.table(runs)
     assert [row["permutation"] for row in rows] == ["T1", "T2", "T3"]
     assert "layer 1 input" not in rows[0] and rows[0]["layer 2"].n == 0 and rows[0]["accuracy"].n == 2

@@ -19,7 +19,10 @@ def test_inference_against_the_number_of_tasks(make_run, tmp_path):
     runs = load(tmp_path)
     rows = plot_task_inference.table(runs)
     assert [(row["learned by"], row["tasks"]) for row in rows] == [
-        ("50 outputs, H, 3 images", 1), ("50 outputs, H, 3 images", 2), ("PSP, task told", 1), ("PSP, task told", 2)
+        ("50 outputs, H, 3 images", 1),
+        ("50 outputs, H, 3 images", 2),
+        ("PSP, task told", 1),
+        ("PSP, task told", 2),
     ]
     assert {row["network"] for row in rows} == {"16x2, 2 tasks, digits"}
     assert rows[1]["accuracy"].mean == pytest.approx(0.65) and rows[1]["task inferred"].mean == pytest.approx(0.85)
@@ -58,7 +61,9 @@ def test_the_stream(make_run, tmp_path):
     rows = plot_stream.table(load(tmp_path))
     assert rows[0]["masks"].mean == 3 and rows[0]["accuracy"].n == 2 and rows[0]["threshold"] == 1.125
     assert [(row["steps"], row["task"], row["mask"], row["familiarity"]) for row in rows[1:]] == [
-        (0, 0, 0, 1.0), (2, 0, 0, 1.5), (4, 1, 1, 1.05)
+        (0, 0, 0, 1.0),
+        (2, 0, 0, 1.5),
+        (4, 1, 1, 1.05),
     ]
     plot_stream.draw(rows)
 

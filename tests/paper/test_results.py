@@ -60,7 +60,8 @@ def test_without_a_sweep_file_the_runs_there_are_all(make_run, tmp_path):
         make_run(tmp_path, "mine", seed=1, layer_sizes=size)
     found = groups(load(tmp_path), folder=Path("nowhere"))
     assert names(found) == [
-        ("mine__layer_sizes-8,4", "1 of 1 runs", [1]), ("mine__layer_sizes-8x2", "1 of 1 runs", [1])
+        ("mine__layer_sizes-8,4", "1 of 1 runs", [1]),
+        ("mine__layer_sizes-8x2", "1 of 1 runs", [1]),
     ]
     found = groups(load(tmp_path), ["layer_sizes"], Path("nowhere"))
     assert names(found) == [("mine", "2 of 2 runs", [1, 1])]
@@ -72,7 +73,8 @@ def test_scales_are_not_mixed_and_missing_sweeps_are_named(make_run, tmp_path):
     make_run(tmp_path, "small/b", seed=1, layer_sizes="8,8")
     found = by_scale(load(tmp_path), ("a", "c", "small/a", "small/b"), folder=Path("nowhere"))
     assert [(g.name, g.sweeps, g.missing) for g in found] == [
-        ("published", ("a",), ("c",)), ("small", ("small/a", "small/b"), ())
+        ("published", ("a",), ("c",)),
+        ("small", ("small/a", "small/b"), ()),
     ]
 
 
@@ -90,15 +92,18 @@ def test_unfinished_runs_are_left_out(make_run, tmp_path):
     assert [run.signature for run in load(tmp_path)] == [done.signature]
 
 
-@pytest.mark.parametrize("damage", [
-    lambda run: run.path("options.yaml").write_text("a: ["),
-    lambda run: run.path("options.yaml").write_text("format: 9\n"),
-    lambda run: run.path("options.yaml").write_text("format: 1\nepochs: 3\n"),
-    lambda run: run.path("options.yaml").write_text(NUMBERED),
-    lambda run: run.path("summary.json").write_text('{"final/network'),
-    lambda run: run.path("summary.json").write_text("[]"),
-    lambda run: run.path("status.json").write_bytes(b"\xff\xfe"),
-])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: run.path("options.yaml").write_text("a: ["),
+        lambda run: run.path("options.yaml").write_text("format: 9\n"),
+        lambda run: run.path("options.yaml").write_text("format: 1\nepochs: 3\n"),
+        lambda run: run.path("options.yaml").write_text(NUMBERED),
+        lambda run: run.path("summary.json").write_text('{"final/network'),
+        lambda run: run.path("summary.json").write_text("[]"),
+        lambda run: run.path("status.json").write_bytes(b"\xff\xfe"),
+    ],
+)
 def test_what_cannot_be_read_is_skipped_with_one_line(make_run, tmp_path, caplog, damage):
     whole = make_run(tmp_path, "a", seed=1)
     broken = make_run(tmp_path, "a", seed=2)

@@ -108,7 +108,11 @@ def test_the_page_escapes_what_it_shows(tmp_path):
     plot = next(plot for plot in discover() if plot.NAME == "iou")
     evil = '<script>alert("x")</script>'
     record = {
-        "group": evil, "settings": {}, "count": evil, "missing": [evil], "commands": [evil],
+        "group": evil,
+        "settings": {},
+        "count": evil,
+        "missing": [evil],
+        "commands": [evil],
         "rows": [{evil: {"text": evil, "n": 1}, "other": evil}],
     }
     (tmp_path / "iou").mkdir()
@@ -147,13 +151,16 @@ def test_a_choice_and_a_sweep_of_ones_own(tmp_path, make_run, capsys):
     assert "--set inverse_io=ones --sweep mine" in (tmp_path / "out" / "index.html").read_text()
 
 
-@pytest.mark.parametrize("arguments, text", [
-    (["--only", "perfromance"], "unknown figure 'perfromance'; allowed: performance, iou"),
-    (["--only", "perfromance"], "did you mean 'performance'?"),
-    (["--set", "inverse_io=one"], "did you mean 'ones'?"),
-    (["--set", "inverse=ones"], "have branch, images, inverse_io, margin, rate; did you mean 'inverse_io'?"),
-    (["--runs", "nowhere"], "--runs nowhere: there is no such folder"),
-])
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        (["--only", "perfromance"], "unknown figure 'perfromance'; allowed: performance, iou"),
+        (["--only", "perfromance"], "did you mean 'performance'?"),
+        (["--set", "inverse_io=one"], "did you mean 'ones'?"),
+        (["--set", "inverse=ones"], "have branch, images, inverse_io, margin, rate; did you mean 'inverse_io'?"),
+        (["--runs", "nowhere"], "--runs nowhere: there is no such folder"),
+    ],
+)
 def test_mistakes_are_answered_with_one_line(arguments, text, capsys, tmp_path):
     assert main(["--out", str(tmp_path), *arguments]) == 2
     answer = capsys.readouterr().err
@@ -168,7 +175,8 @@ def test_broken_arrays_lose_one_seed_and_are_named(tmp_path, make_run, caplog):
     rows = [row for row in confusion.table(runs) if row["subnet"] == "mask of ×"]
     assert rows[0]["answer is +"].n == 1
     assert sorted(message.split("/arrays/")[1][:13] for message in caplog.messages) == [
-        "confusion_mul", "confusion_net"
+        "confusion_mul",
+        "confusion_net",
     ]
 
 
@@ -177,7 +185,10 @@ def test_the_script_runs_from_anywhere(tmp_path):
     folders = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     done = subprocess.run(
         [str(ROOT / "paper" / "run_all.sh"), *folders, "--only", "iou"],
-        cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "PYTHON": sys.executable}, capture_output=True, text=True,
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("lacks  iou: no finished runs of tuple_ff")
@@ -186,8 +197,11 @@ def test_the_script_runs_from_anywhere(tmp_path):
 def test_the_demonstration_prints_its_table(drawn, make_run, tmp_path, capsys):
     for seed, accuracy in ((1, 0.9), (2, 1.0)):
         numbers = {
-            "final/pair1/test/accuracy/pair1": accuracy, "sharing/pair2/total": 0.25,
-            "sharing_random/pair2/total": 0.125, "kept/control/total": 250.0, "size/total": 1000.0,
+            "final/pair1/test/accuracy/pair1": accuracy,
+            "sharing/pair2/total": 0.25,
+            "sharing_random/pair2/total": 0.125,
+            "kept/control/total": 250.0,
+            "size/total": 1000.0,
         }
         make_run(tmp_path / "runs", "small/tuple_ff", numbers=numbers, seed=seed)
     out = tmp_path / "out"

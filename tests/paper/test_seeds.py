@@ -95,6 +95,7 @@ def by_mean(cells):
 
 def perforate(run, chosen, rng):
     """Give a stored run numbers that no other run has, and take about a third of them from one seed."""
+
     def changed(number):
         return number * rng.uniform(0.95, 1.05)
 
@@ -193,9 +194,9 @@ def test_one_run_has_no_error_bar():
 
 
 def test_bars_and_levels_say_a_smaller_n():
-    (row,) = with_numbers([{
-        "a": of({1: 1, 2: 2}), "a, chance": of({1: 1}), "b": of({1: 1}), "b, chance": of({1: 1, 2: 1})
-    }])
+    (row,) = with_numbers(
+        [{"a": of({1: 1, 2: 2}), "a, chance": of({1: 1}), "b": of({1: 1}), "b, chance": of({1: 1, 2: 1})}]
+    )
     axes = Figure().subplots()
     bars(axes, [0], [row], {"a": "a", "b": "b"}, ["red", "blue"], "chance")
     level(axes, row["b"], "b")

@@ -22,17 +22,27 @@ def approx(measure):
 
 
 def test_performance(two):
-    runs = two("tuple_ff", {
-        "final/pair1/test/accuracy/pair1": (1.0, 0.9), "final/pair1/test/accuracy/pair2": (0.0, 0.2),
-        "inverse/pair1/none/test/accuracy/pair1": (0.1, 0.1),
-        "inverse/pair1/ones/test/accuracy/pair1": (0.3, 0.5),
-        "random/control/test/accuracy/pair2": (0.02, 0.04), "kept/pair1/total": (100.0, 300.0),
-        "size/total": (1000.0, 1000.0),
-    })
+    runs = two(
+        "tuple_ff",
+        {
+            "final/pair1/test/accuracy/pair1": (1.0, 0.9),
+            "final/pair1/test/accuracy/pair2": (0.0, 0.2),
+            "inverse/pair1/none/test/accuracy/pair1": (0.1, 0.1),
+            "inverse/pair1/ones/test/accuracy/pair1": (0.3, 0.5),
+            "random/control/test/accuracy/pair2": (0.02, 0.04),
+            "kept/pair1/total": (100.0, 300.0),
+            "size/total": (1000.0, 1000.0),
+        },
+    )
     rows = {row["subnet"]: row for row in plot_performance.table(runs)}
     assert list(rows) == [
-        "network", "control mask", "mask of pair 1", "inverted mask of pair 1", "mask of pair 2",
-        "inverted mask of pair 2", "random mask",
+        "network",
+        "control mask",
+        "mask of pair 1",
+        "inverted mask of pair 1",
+        "mask of pair 2",
+        "inverted mask of pair 2",
+        "random mask",
     ]
     assert approx(rows["mask of pair 1"]["accuracy on pair 1"]) == (2, 0.95, 0.1 / 2**0.5)
     assert approx(rows["mask of pair 1"]["accuracy on pair 2"]) == (2, 0.1, 0.2 / 2**0.5)
@@ -55,10 +65,14 @@ def test_performance_shows_the_inverse_test_that_was_measured(make_run, real, tm
 
 
 def test_iou(two):
-    runs = two("addmul_ff", {
-        "iou/layers.1.weight": (0.2, 0.4), "iomin/layers.1.weight": (0.5, 0.5),
-        "iou_random/layers.1.weight": (0.1, 0.3),
-    })
+    runs = two(
+        "addmul_ff",
+        {
+            "iou/layers.1.weight": (0.2, 0.4),
+            "iomin/layers.1.weight": (0.5, 0.5),
+            "iou_random/layers.1.weight": (0.1, 0.3),
+        },
+    )
     rows = plot_iou.table(runs)
     assert [row["layer"] for row in rows] == ["1 input", "2", "3 output", "all"]
     assert rows[1]["masks"] == "+ and ×" and rows[1]["parameter"] == "layers.1.weight"
@@ -82,21 +96,26 @@ def test_layers_are_in_the_order_of_the_network(make_run, tmp_path):
     run = make_run(tmp_path, "s")
     run.write_summary({f"size/{name}": 1.0 for name in [*names, "output.bias", "total"]})
     assert weights(load(tmp_path)) == [
-        ("lstm.weight_ih_l0", "LSTM 1 input"), ("lstm.weight_hh_l0", "LSTM 1 recurrent"),
-        ("lstm.weight_ih_l1", "LSTM 2 input"), ("output.weight", "output"),
+        ("lstm.weight_ih_l0", "LSTM 1 input"),
+        ("lstm.weight_hh_l0", "LSTM 1 recurrent"),
+        ("lstm.weight_ih_l1", "LSTM 2 input"),
+        ("output.weight", "output"),
     ]
 
 
 def test_sharing_against_size(two):
     small = {"sharing/add/total": (0.6, 0.8), "size/total": (900.0, 900.0)}
     two("addmul_ff", small, "small/a", layer_sizes="9,9")
-    runs = two("addmul_ff", {
-        "sharing/add/total": (0.2, 0.4), "sharing_random/add/total": (0.1, 0.1),
-        "size/total": (4000.0, 4000.0),
-    }, "small/b", layer_sizes="8,4,2")
+    runs = two(
+        "addmul_ff",
+        {"sharing/add/total": (0.2, 0.4), "sharing_random/add/total": (0.1, 0.1), "size/total": (4000.0, 4000.0)},
+        "small/b",
+        layer_sizes="8,4,2",
+    )
     rows = plot_sharing_vs_size.table(runs)
     assert [(row["network"], row["weights"]) for row in rows] == [
-        ("feed-forward 9x2", 900), ("feed-forward 8,4,2", 4000)
+        ("feed-forward 9x2", 900),
+        ("feed-forward 8,4,2", 4000),
     ]
     assert approx(rows[0]["shared of +"]) == (2, 0.7, 0.2 / 2**0.5)
     assert approx(rows[1]["shared of +"]) == (2, 0.3, 0.2 / 2**0.5)
@@ -133,10 +152,15 @@ def test_confusion_of_a_task_without_operations_is_empty(make_run, tmp_path):
 
 
 def test_half_mask(two):
-    runs = two("addmul_ff", {
-        "final/network/test/accuracy/total": (0.9, 1.0), "half/early/test/accuracy/total": (0.8, 0.7),
-        "half/late/test/accuracy/total": (0.9, 1.0),
-    }, layer_sizes="8,8")
+    runs = two(
+        "addmul_ff",
+        {
+            "final/network/test/accuracy/total": (0.9, 1.0),
+            "half/early/test/accuracy/total": (0.8, 0.7),
+            "half/late/test/accuracy/total": (0.9, 1.0),
+        },
+        layer_sizes="8,8",
+    )
     (row,) = plot_half_mask.table(runs)
     assert row["network"] == "+ or ×, feed-forward 8x2"
     assert approx(row["loss, early half masked"]) == (2, 0.2, 0.2 / 2**0.5)

@@ -13,7 +13,7 @@ from core.options import read_arguments, signature
 from paper.results import by_scale, groups, load
 from paper.run_all import main
 from paper.sweeps import plan, trial
-from tasks.registry import resolve
+from tasks.options import resolve
 
 GRID = """
 program: main.py
@@ -71,7 +71,9 @@ def test_trials_are_apart_from_the_sweeps_own_runs(make_run, tmp_path, sweeps):
     assert found[2].label == "small/ff, layer_sizes 8x2, trial: train.steps 40"
     found = by_scale(load(root), ("small/ff",))
     assert [(g.name, g.count) for g in found] == [
-        ("small", "2 of 4 runs"), ("small__trial__seed-7", "1 run"), ("small__trial__layer_sizes-6x2", "1 run"),
+        ("small", "2 of 4 runs"),
+        ("small__trial__seed-7", "1 run"),
+        ("small__trial__layer_sizes-6x2", "1 run"),
         ("small__trial__train.steps-40", "2 runs"),
     ]
 
@@ -94,16 +96,19 @@ def test_steps_of_the_network_and_of_the_masks_have_names_of_their_own(make_run,
 
 
 @pytest.mark.parametrize("method", ["random", "bayes"])
-@pytest.mark.parametrize("options, differs", [
-    ({}, {}),
-    ({"mask.lr": 0.1, "mask.steps": 200, "layer_sizes": "4,4", "seed": 9}, {}),
-    ({"mask.lr": 0.2}, {"mask.lr": "0.2"}),
-    ({"mask.steps": 120}, {"mask.steps": "120"}),
-    ({"mask.steps": 300}, {"mask.steps": "300"}),
-    ({"layer_sizes": "5,5"}, {"layer_sizes": "5,5"}),
-    ({"train.steps": 3}, {"train.steps": "3"}),
-    ({"seed": 10}, {"seed": "10"}),
-])
+@pytest.mark.parametrize(
+    "options, differs",
+    [
+        ({}, {}),
+        ({"mask.lr": 0.1, "mask.steps": 200, "layer_sizes": "4,4", "seed": 9}, {}),
+        ({"mask.lr": 0.2}, {"mask.lr": "0.2"}),
+        ({"mask.steps": 120}, {"mask.steps": "120"}),
+        ({"mask.steps": 300}, {"mask.steps": "300"}),
+        ({"layer_sizes": "5,5"}, {"layer_sizes": "5,5"}),
+        ({"train.steps": 3}, {"train.steps": "3"}),
+        ({"seed": 10}, {"seed": "10"}),
+    ],
+)
 def test_what_a_random_search_can_draw_is_its_own(make_run, tmp_path, sweeps, method, options, differs):
     (sweeps / "small" / "drawn.yaml").write_text(RANDOM.replace("METHOD", method))
     inside = {"mask.lr": 0.05, "mask.steps": 150, "layer_sizes": "8,8", "seed": 3}

@@ -30,10 +30,14 @@ def approx(measure):
 
 
 def test_split_accuracy(two):
-    runs = two({
-        "control_0.1/2/test/accuracy": (0.8, 0.9), "elcn_0.1/2/retied/test/accuracy": (0.1, 0.1),
-        "lcn_0.1/test/accuracy": (0.3, 0.5), "cnn/test/accuracy": (0.6, 0.7),
-    })
+    runs = two(
+        {
+            "control_0.1/2/test/accuracy": (0.8, 0.9),
+            "elcn_0.1/2/retied/test/accuracy": (0.1, 0.1),
+            "lcn_0.1/test/accuracy": (0.3, 0.5),
+            "cnn/test/accuracy": (0.6, 0.7),
+        }
+    )
     rows = plot_split_accuracy.table(runs)
     assert [(row["learning rate"], row["split"]) for row in rows] == [("0.05", 0), ("0.05", 2), ("0.1", 0), ("0.1", 2)]
     assert approx(rows[3]["CNN goes on (control)"]) == (2, 0.85, 0.1 / 2**0.5)
@@ -59,10 +63,14 @@ def test_untying(two, real):
 
 
 def test_untied_energy(two):
-    runs = two({
-        "efcn_0.05/0/energy/tied/total": (9.0, 9.0), "efcn_0.05/0/energy/untied/total": (3.0, 3.0),
-        "efcn_0.05/0/energy/off_local/total": (4.0, 4.0), "efcn_0.05/0/moved/off_local/total": (4.0, 16.0),
-    })
+    runs = two(
+        {
+            "efcn_0.05/0/energy/tied/total": (9.0, 9.0),
+            "efcn_0.05/0/energy/untied/total": (3.0, 3.0),
+            "efcn_0.05/0/energy/off_local/total": (4.0, 4.0),
+            "efcn_0.05/0/moved/off_local/total": (4.0, 16.0),
+        }
+    )
     row = next(row for row in plot_untied_energy.table(runs) if row["branch"] == "efcn" and row["split"] == 0)
     assert approx(row["share, off-local"]) == (2, 0.5, 0) and approx(row["share, tied"]) == (2, 0.75, 0)
     assert approx(row["moved, off-local"]) == (2, 3.0, 2**0.5)

@@ -6,7 +6,7 @@ import pytest
 
 from core.options import flatten
 from launch.sweep import Sweep
-from tasks.registry import resolve
+from tasks.options import resolve
 from tests.published.pages import PAGES, ROOT, block, renewed
 from tests.published.table import Difference, More, Published, complaints, expected
 

@@ -11,11 +11,19 @@ import types
 KINDS = ("step", "checkpoint", "rename", "row", "stage")
 
 context = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([
-    "torch", "tensorboard", "main", "core.fit", "tasks.modularity.tuple", "tasks.untying.cnn_elcn",
-    "tasks.supsup.supsup", "sklearn.datasets",
-    "torch._inductor.config",  # which torch itself imports on first use, in more than a second
-])
+context.set_forkserver_preload(
+    [
+        "torch",
+        "tensorboard",
+        "main",
+        "core.fit",
+        "tasks.modularity.tuple",
+        "tasks.untying.cnn_elcn",
+        "tasks.supsup.supsup",
+        "sklearn.datasets",
+        "torch._inductor.config",  # which torch itself imports on first use, in more than a second
+    ]
+)
 
 
 def run(arguments: list[str], kind: str = "", count: int = 0, number: int = signal.SIGKILL) -> int:

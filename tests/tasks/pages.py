@@ -15,6 +15,12 @@ def documented(key: str, page: str) -> bool:
 @lru_cache
 def _patterns(page: str) -> list[re.Pattern[str]]:
     keys = re.findall(r"^\| `([^`]+)` \|", (DOCS / page).read_text(), flags=re.MULTILINE)
-    return [re.compile("".join(
-        r"[A-Za-z0-9_.-]+(/\d+)?" if part.startswith("<") else re.escape(part) for part in re.split(r"(<[a-z]+>)", key)
-    )) for key in keys]
+    return [
+        re.compile(
+            "".join(
+                r"[A-Za-z0-9_.-]+(/\d+)?" if part.startswith("<") else re.escape(part)
+                for part in re.split(r"(<[a-z]+>)", key)
+            )
+        )
+        for key in keys
+    ]

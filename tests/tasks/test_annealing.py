@@ -13,7 +13,8 @@ from tests.tasks.test_resume import CLASSES, MANY, PERMUTED, RANDOM, RECOVERED, 
 SUPSUP = ["--task=supsup", *MANY, "--outputs=20", "--tasks.count=3", "--tasks_at_once=2", "--train.eval_every=5"]
 ROWS = {
     "tuple_ff": (SMALL, "modularity.md"), "edge_popup": (RANDOM, "edge_popup.md"), "supsup": (SUPSUP, "supsup.md"),
-    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"), "permuted_mnist": (PERMUTED, "modularity_language_images.md"),
+    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"),
+    "permuted_mnist": (PERMUTED, "modularity_language_images.md"),
     "cifar10_class_removal": (CLASSES, "modularity_language_images.md"),
 }  # fmt: skip
 

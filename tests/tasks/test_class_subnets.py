@@ -14,8 +14,8 @@ from core.trackers import Mirrors
 from layers.evaluating import statistics_of
 from masks.algebra import Masks
 from models.cifar import conv_net, layer_groups, resnet110
-from tasks import TASKS
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 from tests.active import active
 from tests.tasks.pages import documented
 

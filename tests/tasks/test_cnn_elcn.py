@@ -14,9 +14,9 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from models.cnn import digits, skinny
-from tasks import TASKS
 from tasks.branch_string import sound_sum
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 from tasks.untying.branches import groups, rate_name
 from tasks.untying.cnn_elcn_options import SplitOptions
 from tests.active import active
@@ -64,8 +64,13 @@ def test_logged_keys_are_documented(finished):
 def test_numbers_are_numbers(finished):
     for key, value in finished.summary.items():
         if value is None:
-            assert "per_margin" in key and finished.summary[key.replace("norm/per_margin", "margin/mean")
-                                                            .replace("margin/mean_published", "margin/published")] <= 0
+            assert (
+                "per_margin" in key
+                and finished.summary[
+                    key.replace("norm/per_margin", "margin/mean").replace("margin/mean_published", "margin/published")
+                ]
+                <= 0
+            )
             continue
         assert math.isfinite(value), key
         assert not key.endswith("accuracy") or 0 <= value <= 1, key
@@ -275,8 +280,10 @@ def test_a_cnn_beside_a_fully_connected_network(tmp_path):
 
 def test_networks_from_scratch_are_untied_from_the_first(tmp_path):
     task = build(tmp_path)
-    lcn, fcn = (task._begin(group) for group in groups(resolve(
-        active(TINY | {"split.branches": "lcn,fcn", "run.dir": str(tmp_path)})).split, (0,)))
+    lcn, fcn = (
+        task._begin(group)
+        for group in groups(resolve(active(TINY | {"split.branches": "lcn,fcn", "run.dir": str(tmp_path)})).split, (0,))
+    )
     sites = lcn.weights["1.weight"][0]
     assert sites.std(0).min() > 0.01 and sites.abs().max() <= 1 / 3
     assert (fcn.weights["1.linear.weight"] != 0).float().mean() > 0.99
@@ -302,7 +309,9 @@ def test_a_cnn_of_the_originals_is_branched_without_training(tmp_path):
                 split__branches="elcn", split__epochs=1)  # fmt: skip
     assert torch.equal(tensors(found, "cnn_0")["1.weight"], cnn[1].weight)
     assert [row["stage"] for row in found.history() if "cnn/epoch" in row or "elcn_0.05/epoch" in row] == [
-        "cnn", "elcn_0.05", "elcn_0.05"
+        "cnn",
+        "elcn_0.05",
+        "elcn_0.05",
     ]
 
 

@@ -15,7 +15,7 @@ from data.epochs import Epochs
 from masks.algebra import Masks, fingerprint, read_statistics
 from masks.options import METHODS
 from models.random_nets import random_net
-from tasks.registry import outdated, resolve
+from tasks.options import outdated, resolve
 from tests.active import active
 from tests.tasks.pages import documented
 
@@ -197,12 +197,14 @@ def test_a_published_file_is_measured(tmp_path, capsys):
     assert found.summary["final/test/accuracy"] == pytest.approx(accuracy)
     others = {
         ("evaluate=nix.pth",): "main.py: there is no file 'nix.pth' with a subnetwork; a run's is masks/subnet.npz",
-        ("width=0.2",): "is of another network: its 0 is", ("model=fc",): "has scores of 21 layers",
+        ("width=0.2",): "is of another network: its 0 is",
+        ("model=fc",): "has scores of 21 layers",
         ("mask.keep",): "does not say which fraction of the weights it keeps: mask.keep=...",
         ("mask.method=threshold", "mask.keep"): "mask.method=threshold: evaluate=",
         ("mask.method=bernoulli", "mask.keep"): "mask.method=bernoulli: evaluate=",
-        ("mask.method=signed-popup",): "mask.method=signed-popup: evaluate=", ("mask.er_scale=2",):
-        "of every layer: mask.er_scale=none", ("mask.rank=signed",): "mask.rank=signed: evaluate=",
+        ("mask.method=signed-popup",): "mask.method=signed-popup: evaluate=",
+        ("mask.er_scale=2",): "of every layer: mask.er_scale=none",
+        ("mask.rank=signed",): "mask.rank=signed: evaluate=",
         ("mask.scope=network",): "mask.scope=network: evaluate=",
     }
     for changes, text in others.items():

@@ -6,15 +6,20 @@ import torch
 from core.fit import make_optimizer
 from core.options import leaves
 from core.trackers import Mirrors
-from tasks import TASKS
 from tasks.modularity.subnets import SubnetTask
-from tasks.registry import options_class, resolve
+from tasks.options import options_class, resolve
+from tasks.registry import TASKS
 from tests.active import active
 
 OF_MASKS = [task for task in TASKS if "mask.lr" in leaves(options_class(task))]
 OF_THE_NETWORK = {
-    "train.beta2": 0.5, "train.eps": 0.25, "train.weight_decay": 0.5, "train.warmup": 7, "train.lr": 9.0,
-    "train.schedule": "step", "train.decay_at": "1",
+    "train.beta2": 0.5,
+    "train.eps": 0.25,
+    "train.weight_decay": 0.5,
+    "train.warmup": 7,
+    "train.lr": 9.0,
+    "train.schedule": "step",
+    "train.decay_at": "1",
 }
 
 

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from core.options import leaves
-from tasks.registry import OPTIONS, options_class
+from tasks.options import options_class
+from tasks.registry import OPTIONS
 from tests.tasks.pages import DOCS
 
 # What RobertCsordas/modules does when no profile and no such argument is given, by the option's name here.
@@ -25,7 +26,8 @@ THEIRS = {
 }  # fmt: skip
 # What a task of it does whatever its arguments say.
 OF_TASK = {
-    "scan": {"dropout": 0.0}, "trafo_scan": {"dropout": 0.1},
+    "scan": {"dropout": 0.0},
+    "trafo_scan": {"dropout": 0.1},
     "deepmind_math": {"dropout": 0.1, "mask.samples": 8, "train.beta2": 0.995, "train.eps": 1e-9},
     "cifar10_resnet_hp_class_removal": {"train.grad_clip": None, "mask.grad_clip": 1.0},
     "permuted_mnist": {"mask.samples": 8, "mask.grad_clip": 1.0, "mask.batch_size": 128},

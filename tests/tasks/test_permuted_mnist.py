@@ -12,8 +12,8 @@ from core.options import revisions
 from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
-from tasks import TASKS
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 from tests.tasks.pages import documented
 
 TINY = {

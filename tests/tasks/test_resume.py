@@ -12,9 +12,20 @@ from tests.tasks import killing
 from tests.tiny_data import tiny_math
 
 SMALL = [
-    "--task=tuple_ff", "--layer_sizes=16,16", "--data.train_size=2000", "--data.eval_size=100", "--data.seen_size=50",
-    "--train.steps=30", "--train.eval_every=8", "--mask.steps=25", "--train.batch_size=16", "--log=none",
-    "--run.checkpoint_every=7", "--run.quiet=true", "--mask.init=0.3", "--mask.lr=0.05",
+    "--task=tuple_ff",
+    "--layer_sizes=16,16",
+    "--data.train_size=2000",
+    "--data.eval_size=100",
+    "--data.seen_size=50",
+    "--train.steps=30",
+    "--train.eval_every=8",
+    "--mask.steps=25",
+    "--train.batch_size=16",
+    "--log=none",
+    "--run.checkpoint_every=7",
+    "--run.quiet=true",
+    "--mask.init=0.3",
+    "--mask.lr=0.05",
 ]
 
 
@@ -78,60 +89,143 @@ def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
 
 
 BRANCHES = [
-    "--task=cnn_elcn", "--model=digits", "--data.name=digits", "--data.canvas=12", "--data.train_size=60",
-    "--data.test_size=20", "--train.epochs=2", "--train.batch_size=20", "--train.momentum=0.5", "--split.at=0,2",
-    "--split.epochs=2", "--paths.points=3", "--paths.epochs=1", "--sharpness=10", "--log=none", "--run.quiet=true",
+    "--task=cnn_elcn",
+    "--model=digits",
+    "--data.name=digits",
+    "--data.canvas=12",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.epochs=2",
+    "--train.batch_size=20",
+    "--train.momentum=0.5",
+    "--split.at=0,2",
+    "--split.epochs=2",
+    "--paths.points=3",
+    "--paths.epochs=1",
+    "--sharpness=10",
+    "--log=none",
+    "--run.quiet=true",
     "--run.checkpoint_every=2",
 ]
 
 
 RANDOM = [
-    "--task=edge_popup", "--model=fc", "--layer_sizes=16,16", "--data.name=digits", "--data.train_size=60",
-    "--data.test_size=20", "--train.epochs=12", "--train.batch_size=25", "--log=none", "--run.quiet=true",
+    "--task=edge_popup",
+    "--model=fc",
+    "--layer_sizes=16,16",
+    "--data.name=digits",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.epochs=12",
+    "--train.batch_size=25",
+    "--log=none",
+    "--run.quiet=true",
     "--run.checkpoint_every=3",
 ]
 
 
 MANY = [
-    "--layer_sizes=16,16", "--data.name=digits", "--data.train_size=60", "--data.test_size=20", "--train.batch_size=10",
-    "--infer.batch_size=20", "--log=none", "--run.quiet=true", "--run.checkpoint_every=4", "--train.steps=12",
+    "--layer_sizes=16,16",
+    "--data.name=digits",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.batch_size=10",
+    "--infer.batch_size=20",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
+    "--train.steps=12",
     "--train.lr=0.01",
 ]
 SUPSUP = [
-    "--task=supsup", *MANY, "--outputs=20", "--tasks.count=5", "--tasks_at_once=2", "--evaluate_at=2",
+    "--task=supsup",
+    *MANY,
+    "--outputs=20",
+    "--tasks.count=5",
+    "--tasks_at_once=2",
+    "--evaluate_at=2",
     "--train.eval_every=6",
 ]
 STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--threshold=1.02"]
 
 
 NORMALISED = [
-    "--task=supsup", *(word for word in MANY if "infer" not in word and "train_size" not in word),
-    "--data.train_size=120", "--model=gem_resnet18", "--width=0.1",
-    "--tasks.kind=split", "--infer.strategy=none",
-    "--tasks.count=4", "--tasks_at_once=2", "--train.eval_every=6", "--data.augment=true",
+    "--task=supsup",
+    *(word for word in MANY if "infer" not in word and "train_size" not in word),
+    "--data.train_size=120",
+    "--model=gem_resnet18",
+    "--width=0.1",
+    "--tasks.kind=split",
+    "--infer.strategy=none",
+    "--tasks.count=4",
+    "--tasks_at_once=2",
+    "--train.eval_every=6",
+    "--data.augment=true",
 ]
 RECOVERED = [
-    "--task=hopsupsup", "--layer_sizes=40,30", "--data.name=digits", "--data.train_size=100", "--train.batch_size=10",
-    "--tasks.count=3", "--infer.batch_size=10", "--log=none", "--run.quiet=true", "--run.checkpoint_every=3",
+    "--task=hopsupsup",
+    "--layer_sizes=40,30",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--train.batch_size=10",
+    "--tasks.count=3",
+    "--infer.batch_size=10",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=3",
 ]
 
 
 LANGUAGE = [
-    "--task=deepmind_math", "--dm_math.modules=toy__add", "--state_size=8", "--transformer.n_heads=2",
-    "--transformer.encoder_n_layers=1", "--transformer.decoder_n_layers=1", "--train.batch_size=8", "--train.steps=14",
-    "--train.buckets=3", "--mask.steps=10", "--mask.samples=4", "--mask.lr=0.1", "--train.eval_every=5", "--log=none",
-    "--run.quiet=true", "--run.checkpoint_every=4",
+    "--task=deepmind_math",
+    "--dm_math.modules=toy__add",
+    "--state_size=8",
+    "--transformer.n_heads=2",
+    "--transformer.encoder_n_layers=1",
+    "--transformer.decoder_n_layers=1",
+    "--train.batch_size=8",
+    "--train.steps=14",
+    "--train.buckets=3",
+    "--mask.steps=10",
+    "--mask.samples=4",
+    "--mask.lr=0.1",
+    "--train.eval_every=5",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
 ]
 CLASSES = [
-    "--task=cifar10_class_removal", "--data.name=digits", "--data.train_size=100", "--data.test_size=40",
-    "--data.augment=true", "--width=0.2", "--class_removal.classes=3", "--train.batch_size=8", "--train.steps=12",
-    "--mask.steps=10", "--mask.lr=0.1", "--train.eval_every=5", "--log=none", "--run.quiet=true",
+    "--task=cifar10_class_removal",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--data.test_size=40",
+    "--data.augment=true",
+    "--width=0.2",
+    "--class_removal.classes=3",
+    "--train.batch_size=8",
+    "--train.steps=12",
+    "--mask.steps=10",
+    "--mask.lr=0.1",
+    "--train.eval_every=5",
+    "--log=none",
+    "--run.quiet=true",
     "--run.checkpoint_every=4",
 ]
 PERMUTED = [
-    "--task=permuted_mnist", "--data.name=digits", "--data.train_size=100", "--data.test_size=40",
-    "--layer_sizes=16,12", "--transfer.permutations=3", "--mask.steps=14", "--mask.batch_size=16", "--mask.lr=0.1",
-    "--eval_every=5", "--transfer.mask_new_init=0.5", "--log=none", "--run.quiet=true", "--run.checkpoint_every=4",
+    "--task=permuted_mnist",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--data.test_size=40",
+    "--layer_sizes=16,12",
+    "--transfer.permutations=3",
+    "--mask.steps=14",
+    "--mask.batch_size=16",
+    "--mask.lr=0.1",
+    "--eval_every=5",
+    "--transfer.mask_new_init=0.5",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
 ]
 
 

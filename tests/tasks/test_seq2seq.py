@@ -13,14 +13,19 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from data.sequences import encode
-from tasks import TASKS
-from tasks.registry import resolve
+from tasks.options import resolve
+from tasks.registry import TASKS
 from tests.active import active
 from tests.tasks.pages import documented
 from tests.tiny_data import tiny_math, tiny_scan
 
 TINY = {
-    "train.steps": 3, "mask.steps": 3, "train.batch_size": 8, "seen_size": 12, "log": "none", "run.quiet": True,
+    "train.steps": 3,
+    "mask.steps": 3,
+    "train.batch_size": 8,
+    "seen_size": 12,
+    "log": "none",
+    "run.quiet": True,
     "hold_out": 0.1,
 }
 LSTM = {"task": "scan", "state_size": 8, "n_layers": 1, **TINY}

@@ -224,7 +224,7 @@ def test_borders_of_a_stream_of_permuted_mnist_are_found(tmp_path):
 
 
 def test_a_mask_taken_up_again_is_the_mask_that_was_put_down(tmp_path):
-    from tasks.registry import resolve
+    from tasks.options import resolve
     from tasks.supsup.learners.masks import MaskLearner
 
     options = resolve({"task": "supsup", "run.dir": str(tmp_path)})

@@ -15,15 +15,24 @@ from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
 from masks.masking import Given
-from tasks import TASKS
 from tasks.modularity.arithmetic_options import ArithmeticOptions
 from tasks.modularity.tuple import MODES
-from tasks.registry import OPTIONS, options_class, resolve
+from tasks.options import options_class, resolve
+from tasks.registry import OPTIONS, TASKS
 from tests.tasks.pages import documented
 
 TINY = {
-    "data.train_size": 500, "data.eval_size": 60, "data.seen_size": 40, "train.steps": 3, "mask.steps": 3,
-    "train.batch_size": 8, "log": "none", "run.quiet": True, "layer_sizes": "12,12", "state_size": 8, "n_layers": 1,
+    "data.train_size": 500,
+    "data.eval_size": 60,
+    "data.seen_size": 40,
+    "train.steps": 3,
+    "mask.steps": 3,
+    "train.batch_size": 8,
+    "log": "none",
+    "run.quiet": True,
+    "layer_sizes": "12,12",
+    "state_size": 8,
+    "n_layers": 1,
 }
 CONDITIONS = [
     *({"task": task} for task in TASKS if issubclass(options_class(task), ArithmeticOptions)),
@@ -84,8 +93,10 @@ def test_masks_and_arrays_are_there_and_agree_with_the_summary(finished):
 
 
 def test_sharing_follows_from_the_saved_masks(finished):
-    a, b = (Masks.load(finished.path("masks", f"{name}.npz")) for name in (
-        ("pair1", "pair2") if finished.task.startswith("tuple") else ("add", "mul")))
+    a, b = (
+        Masks.load(finished.path("masks", f"{name}.npz"))
+        for name in (("pair1", "pair2") if finished.task.startswith("tuple") else ("add", "mul"))
+    )
     found = [value for key, value in finished.summary.items() if re.fullmatch("sharing/.*/total", key)]
     assert found == [(a & b).count() / max(1, a.count()), (a & b).count() / max(1, b.count())]
     assert finished.summary["iou/total"] == a.iou(b)

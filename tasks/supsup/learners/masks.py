@@ -114,7 +114,9 @@ class MaskLearner(Learner):
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {
-            "scores": self.masked.state_dict()["scores"], "sums": self._sums, "learned": len(self.bits)
+            "scores": self.masked.state_dict()["scores"],
+            "sums": self._sums,
+            "learned": len(self.bits),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -38,27 +38,57 @@ NORM_TEXT = (
 @pytest.mark.parametrize(
     ("model", "how", "error", "text"),
     [
-        (nn.Sequential(nn.LSTM(3, 2)), "auto", LayerError,
-         f"layer '0' (torch.nn.LSTM) {LSTM_TEXT} use layers.LSTM or how='loop'"),
-        (nn.ModuleDict({"rnn": nn.ModuleList([nn.GRU(3, 2)])}), "vmap", LayerError,
-         f"layer 'rnn.0' (torch.nn.GRU) {LSTM_TEXT} write it with Linear layers or how='loop'"),
-        (nn.RNN(3, 2), "auto", LayerError,
-         f"the model itself (torch.nn.RNN) {LSTM_TEXT} write it with Linear layers or how='loop'"),
-        (LSTM(3, 2, bidirectional=True), "auto", LayerError,
-         "the model itself (LSTM): bidirectional=True has no K-batched form; "
-         "use one direction or run it with how='loop'"),
-        (LSTM(3, 2, proj_size=1), "layers", LayerError,
-         "the model itself (LSTM): proj_size=1 has no K-batched form; "
-         "use proj_size=0 or run it with how='loop'"),
-        (nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), "auto", LayerError,
-         f"layer '1' (torch.nn.BatchNorm1d) {NORM_TEXT}"),
-        (nn.Sequential(nn.Linear(3, 2), nn.InstanceNorm1d(2, track_running_stats=True)), "vmap", LayerError,
-         f"layer '1' (torch.nn.InstanceNorm1d) {NORM_TEXT}"),
-        (nn.Sequential(nn.Linear(3, 2)), "layers", LayerError,
-         "layer '0' (torch.nn.Linear) cannot take weights with a leading K axis; "
-         "use its twin from layers, how='vmap' or how='loop'"),
-        (Linear(3, 2), "vmpa", OptionError,
-         "how='vmpa'; allowed: auto, layers, vmap, loop; did you mean 'vmap'?"),
+        (
+            nn.Sequential(nn.LSTM(3, 2)),
+            "auto",
+            LayerError,
+            f"layer '0' (torch.nn.LSTM) {LSTM_TEXT} use layers.LSTM or how='loop'",
+        ),
+        (
+            nn.ModuleDict({"rnn": nn.ModuleList([nn.GRU(3, 2)])}),
+            "vmap",
+            LayerError,
+            f"layer 'rnn.0' (torch.nn.GRU) {LSTM_TEXT} write it with Linear layers or how='loop'",
+        ),
+        (
+            nn.RNN(3, 2),
+            "auto",
+            LayerError,
+            f"the model itself (torch.nn.RNN) {LSTM_TEXT} write it with Linear layers or how='loop'",
+        ),
+        (
+            LSTM(3, 2, bidirectional=True),
+            "auto",
+            LayerError,
+            "the model itself (LSTM): bidirectional=True has no K-batched form; "
+            "use one direction or run it with how='loop'",
+        ),
+        (
+            LSTM(3, 2, proj_size=1),
+            "layers",
+            LayerError,
+            "the model itself (LSTM): proj_size=1 has no K-batched form; use proj_size=0 or run it with how='loop'",
+        ),
+        (
+            nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)),
+            "auto",
+            LayerError,
+            f"layer '1' (torch.nn.BatchNorm1d) {NORM_TEXT}",
+        ),
+        (
+            nn.Sequential(nn.Linear(3, 2), nn.InstanceNorm1d(2, track_running_stats=True)),
+            "vmap",
+            LayerError,
+            f"layer '1' (torch.nn.InstanceNorm1d) {NORM_TEXT}",
+        ),
+        (
+            nn.Sequential(nn.Linear(3, 2)),
+            "layers",
+            LayerError,
+            "layer '0' (torch.nn.Linear) cannot take weights with a leading K axis; "
+            "use its twin from layers, how='vmap' or how='loop'",
+        ),
+        (Linear(3, 2), "vmpa", OptionError, "how='vmpa'; allowed: auto, layers, vmap, loop; did you mean 'vmap'?"),
         (Numbers("scalar"), "vmap", BatchError, f"an output has shape [] {CHUNK}"),
         (Numbers("transposed"), "vmap", BatchError, f"an output has shape [2, 4] {CHUNK}"),
         (Numbers("transposed"), "loop", BatchError, f"an output has shape [2, 4] {CHUNK}"),
@@ -82,19 +112,37 @@ def test_what_vmap_finds_only_on_the_way_is_said_too():
 @pytest.mark.parametrize(
     ("weights", "k", "inputs", "error", "text"),
     [
-        ({}, 4, [(10, 3)], BatchError,
-         "a batch of 10 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 8 or 12"),
-        ({}, 2, [(4, 3), (3, 3)], BatchError,
-         "an input of shape [3, 3] does not have the 4 rows of the first on axis 0; "
-         "every tensor input needs the batch there (keep others in the model, as a buffer)"),
-        ({}, 2, [()], BatchError,
-         "no input is a tensor with a batch axis, so there is nothing to cut into K chunks"),
-        ({"wieght": (2, 2, 3)}, 2, [(4, 3)], MaskError,
-         "the model has no parameter 'wieght'; did you mean 'weight'?"),
-        ({"weight": (3, 2, 3)}, 2, [(4, 3)], MaskError,
-         "the weight for 'weight' has shape [3, 2, 3]; with k=2 it must be [2, 2, 3]"),
-        ({"weight": (2, 2, 3)}, None, [(4, 3)], MaskError,
-         "the weight for 'weight' has shape [2, 2, 3]; with k=None it must be [2, 3]"),
+        (
+            {},
+            4,
+            [(10, 3)],
+            BatchError,
+            "a batch of 10 rows cannot be cut into K=4 equal chunks; nearest batch sizes: 8 or 12",
+        ),
+        (
+            {},
+            2,
+            [(4, 3), (3, 3)],
+            BatchError,
+            "an input of shape [3, 3] does not have the 4 rows of the first on axis 0; "
+            "every tensor input needs the batch there (keep others in the model, as a buffer)",
+        ),
+        ({}, 2, [()], BatchError, "no input is a tensor with a batch axis, so there is nothing to cut into K chunks"),
+        ({"wieght": (2, 2, 3)}, 2, [(4, 3)], MaskError, "the model has no parameter 'wieght'; did you mean 'weight'?"),
+        (
+            {"weight": (3, 2, 3)},
+            2,
+            [(4, 3)],
+            MaskError,
+            "the weight for 'weight' has shape [3, 2, 3]; with k=2 it must be [2, 2, 3]",
+        ),
+        (
+            {"weight": (2, 2, 3)},
+            None,
+            [(4, 3)],
+            MaskError,
+            "the weight for 'weight' has shape [2, 2, 3]; with k=None it must be [2, 3]",
+        ),
         ({}, 0, [(4, 3)], MaskError, "k=0: the number of weight sets is at least 1, or None"),
     ],
 )

@@ -51,16 +51,13 @@ class Mixed(nn.Module):
 
 def conv_net(**settings):
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3),
-        nn.BatchNorm2d(4, **settings),
-        nn.ReLU(inplace=True),
-        nn.Flatten(),
-        nn.Linear(144, 5),
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, **settings), nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(144, 5)
     )
 
 
 ALL, FOREIGN = ("auto", "layers", "vmap", "loop"), ("auto", "vmap", "loop")
 WORDS = torch.arange(24).view(8, 3) % 7
+
 
 def feedforward():
     return FeedForward(6, 4, (5, 7), rng=rng())
@@ -88,26 +85,23 @@ NETWORKS = [
     pytest.param(gpt, WORDS, ALL, "blocks", id="gpt, plain blocks"),
     pytest.param(cue_cnn, (8, 3, 9, 8), ALL, "", id="cnn of cues"),
     pytest.param(cue_cnn, (8, 3, 9, 8), ALL, "norms", id="cnn of cues, plain norms"),
-    pytest.param(
-        lambda: TiedWords(nn.Embedding, nn.Linear, nn.LayerNorm), WORDS, FOREIGN, "", id="torch's tied words",
-    ),
+    pytest.param(lambda: TiedWords(nn.Embedding, nn.Linear, nn.LayerNorm), WORDS, FOREIGN, "", id="torch's tied words"),
     pytest.param(Mixed, (8, 3, 6), FOREIGN, "", id="our lstm after torch's linear"),
     pytest.param(Mixed, (8, 3, 6), ALL, "project", id="our lstm after torch's plain linear"),
     pytest.param(lambda: conv_net().eval(), (4, 3, 8, 8), FOREIGN, "", id="conv net, eval"),
-    pytest.param(
-        lambda: conv_net(track_running_stats=False), (4, 3, 8, 8), FOREIGN, "", id="no running statistics",
-    ),
+    pytest.param(lambda: conv_net(track_running_stats=False), (4, 3, 8, 8), FOREIGN, "", id="no running statistics"),
     pytest.param(lambda: conv_net(), (4, 3, 8, 8), ("loop",), "", id="conv net, training"),
     pytest.param(lambda: resnet18(num_classes=5).eval(), (4, 3, 32, 32), FOREIGN, "", id="resnet18"),
     pytest.param(
         lambda: nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True).eval(),
-        (4, 5, 8), FOREIGN, "", id="transformer",
+        (4, 5, 8),
+        FOREIGN,
+        "",
+        id="transformer",
     ),
     pytest.param(lambda: nn.GRUCell(6, 4), (4, 6), FOREIGN, "", id="gru cell"),
     pytest.param(lambda: nn.LSTMCell(6, 4), (4, 6), ("loop",), "", id="lstm cell"),
-    pytest.param(
-        lambda: Mixed(bidirectional=True), (4, 3, 6), ("loop",), "", id="two directions"
-    ),
+    pytest.param(lambda: Mixed(bidirectional=True), (4, 3, 6), ("loop",), "", id="two directions"),
 ]
 
 
