@@ -22,7 +22,7 @@ from core.errors import MaskError
 from layers.evaluating import evaluating
 from layers.functional.batching import forward
 from masks.model import MaskedModel
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 
 Objective = Callable[[Tensor], Tensor]
 
@@ -72,7 +72,7 @@ def objective_of(name: str, real: int) -> Objective:
 
 
 def derivatives(
-    masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective, alphas: Tensor | None = None
+    masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective, alphas: Tensor | None = None
 ) -> Tensor:
     """Return the derivative of the objective with respect to every alpha, [T].
 
@@ -91,13 +91,13 @@ def derivatives(
     mixed = bits.mean() if alphas is None else bits.mix(alphas)
     weights = {name: (weight.detach() * mixed[name]).requires_grad_() for name, weight in masked.weights.items()}
     with evaluating(masked.model), torch.enable_grad():
-        value = objective(forward(masked.model, weights, None, x, how=masked.how))
+        value = objective(forward(masked.model, weights, None, x, backend=masked.backend))
         gradients = torch.autograd.grad(value, list(weights.values()))
     changes = zip(masked.weights.items(), gradients, strict=True)
     return bits.inner({name: gradient * weight.detach() for (name, weight), gradient in changes})
 
 
-def one_shot(masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective) -> Answer:
+def one_shot(masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective) -> Answer:
     """Judge all tasks by one derivative: the steepest way down from equal alphas.
 
     Raises:
@@ -117,7 +117,7 @@ def familiarity(slopes: Tensor) -> float:
     return len(slopes) * float((-slopes).softmax(0).max())
 
 
-def binary(masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective) -> Answer:
+def binary(masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective) -> Answer:
     """Halve the tasks until one is left: those whose derivative is above the median go.
 
     Tasks are ranked by how late they went, and within a round by their derivative. Of equal ones the first stay, so
@@ -143,7 +143,7 @@ def binary(masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective) ->
 
 
 def gradient(
-    masked: MaskedModel, bits: MaskBits, x: Any, objective: Objective, lr: float = 1.0, steps: int = 10
+    masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective, lr: float = 1.0, steps: int = 10
 ) -> Answer:
     """Descend on the alphas, kept positive and of sum 1 by a softmax whose logits are trained.
 
@@ -158,7 +158,7 @@ def gradient(
     return _ranked(-logits)
 
 
-def exhaustive(masked: MaskedModel, bits: MaskBits, x: Any) -> Answer:
+def exhaustive(masked: MaskedModel, bits: PackedMasks, x: Any) -> Answer:
     """Judge every task by the entropy of its own subnetwork's outputs: T forward passes, the ceiling of the others.
 
     Raises:
@@ -171,7 +171,7 @@ def exhaustive(masked: MaskedModel, bits: MaskBits, x: Any) -> Answer:
         for number in range(len(bits)):
             masks = bits.masks(number)
             weights = {name: weight * masks[name] for name, weight in masked.weights.items()}
-            values.append(entropy(forward(masked.model, weights, None, x, how=masked.how)))
+            values.append(entropy(forward(masked.model, weights, None, x, backend=masked.backend)))
     return _ranked(torch.stack(values))
 
 

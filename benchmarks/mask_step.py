@@ -98,9 +98,9 @@ def variants(name: str, k: int) -> dict[str, Step]:
     y = torch.randint(10, (x.shape[:-1].numel() * DIGITS,), generator=rng)
     seeds = iter(range(10**9))
 
-    def prepared(how: str = "layers") -> tuple[MaskedModel, Callable[[Tensor], None]]:
-        masked = MaskedModel(model, Gumbel(), names, how=how)
-        scores = list(masked.learn("subnet", 2.0, 0).values())
+    def prepared(backend: str = "layers") -> tuple[MaskedModel, Callable[[Tensor], None]]:
+        masked = MaskedModel(model, Gumbel(), names, backend=backend)
+        scores = list(masked.add_scores("subnet", 2.0, 0).values())
         optimizer = torch.optim.Adam(scores, 1e-2, fused=True)
 
         def update(logits: Tensor) -> None:
@@ -112,8 +112,8 @@ def variants(name: str, k: int) -> dict[str, Step]:
 
         return masked, update
 
-    def ours(how: str) -> Step:
-        masked, update = prepared(how)
+    def ours(backend: str) -> Step:
+        masked, update = prepared(backend)
         return lambda: update(masked(x, Sample("subnet", k, next(seeds))))
 
     def floor() -> Step:
@@ -152,7 +152,7 @@ def variants(name: str, k: int) -> dict[str, Step]:
 
 
 class Drawn:
-    """Rows whose weights are there already."""
+    """Masking whose weights are there already."""
 
     def __init__(self, drawn: dict[str, Tensor], k: int):
         self.drawn, self.k = drawn, k

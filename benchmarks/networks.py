@@ -40,7 +40,7 @@ from core.rng import stream
 from masks.maskable import maskable
 from masks.masking import Sample
 from masks.methods.gumbel import Gumbel
-from masks.model import MaskedModel, Rows, freeze
+from masks.model import MaskedModel, Masking, freeze
 from models.cifar import conv_net, resnet110
 from models.encoder_decoder import EncoderDecoder
 from models.transformer import Transformer
@@ -112,17 +112,17 @@ def ways(name: str, k: int) -> dict[str, Step]:
     names = maskable(dict(freeze(model).named_parameters()), exclude=("*embedding*",), bias=False)
     seeds = iter(range(10**9))
 
-    def step_of(how: str, drawn: bool = False) -> Step:
-        masked = MaskedModel(model, Gumbel(), names, how=how)
-        scores = list(masked.learn("subnet", 2.0, 0).values())
+    def step_of(backend: str, drawn: bool = False) -> Step:
+        masked = MaskedModel(model, Gumbel(), names, backend=backend)
+        scores = list(masked.add_scores("subnet", 2.0, 0).values())
         optimizer = torch.optim.Adam(scores, 1e-2, fused=True)
         weights = {n: w.expand(k, *w.shape).clone().requires_grad_() for n, w in masked.weights.items() if drawn}
 
         def step() -> None:
             for weight in weights.values():
                 weight.grad = None
-            rows: Rows = Drawn(weights, k) if drawn else Sample("subnet", k, next(seeds))
-            logits = masked(inputs[0], rows, *inputs[1:]).flatten(0, -2)
+            masking: Masking = Drawn(weights, k) if drawn else Sample("subnet", k, next(seeds))
+            logits = masked(inputs[0], masking, *inputs[1:]).flatten(0, -2)
             loss = F.cross_entropy(logits, y) + 1e-4 / len(inputs[0]) * masked.penalty("subnet")
             optimizer.zero_grad()
             loss.backward()

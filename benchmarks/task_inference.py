@@ -31,7 +31,7 @@ from layers.functional.batching import forward
 from masks.algebra import Masks
 from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 from models.random_nets import random_net
 
 FORWARDS, ROWS = 250, 128
@@ -45,7 +45,7 @@ def main() -> None:
     masked = MaskedModel(network, Threshold(), [name for name, _ in network.named_parameters()])
     x, cells = torch.randn(ROWS, 1, 28, 28, generator=stream(0, "x")), []
     for tasks in args.tasks:
-        bits = MaskBits(masked.shapes, room=tasks)
+        bits = PackedMasks(masked.shapes, room=tasks)
         for t in range(tasks):
             rng = stream(t, "mask")
             bits.add(Masks({name: torch.rand(shape, generator=rng) < 0.5 for name, shape in masked.shapes.items()}))
@@ -73,7 +73,7 @@ def forwards(masked: MaskedModel, x: Tensor) -> None:
             masked(x)
 
 
-def compare(masked: MaskedModel, bits: MaskBits, x: Tensor) -> None:
+def compare(masked: MaskedModel, bits: PackedMasks, x: Tensor) -> None:
     """Print how far the derivatives are from those through a stack of masks, and how long those take."""
     stacks = {name: torch.stack([bits.masks(t)[name] for t in range(len(bits))]).float() for name in masked.shapes}
     began = time.perf_counter()

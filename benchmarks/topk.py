@@ -67,7 +67,7 @@ def steps(shape: tuple[int, ...], keep: float) -> dict[str, Step]:
 
     def ours() -> None:
         scores.grad = None
-        method.product(weight, scores, 1, 0)[0].backward(gradient)
+        method.masked_weight(weight, scores, 1, 0)[0].backward(gradient)
 
     return {"sort": lambda: through(sorted_mask()), "ours": ours, "floor": lambda: through(given)}
 

@@ -59,7 +59,7 @@ def build(layer_sizes: str, folder: str) -> dict[str, Callable[[], object]]:
     bare = FeedForward(80, 40, options.layer_sizes, rng=stream(0, "init"))
     bare_optimizer = torch.optim.Adam(bare.parameters(), 1e-3, fused=True)
     # The task's batch: two forward passes for each of 128 examples.
-    cases = weights.data(stream(0, "data"), 0)[0]
+    cases = weights.batch(stream(0, "data"), 0)[0]
     x = torch.zeros(256, 2, 40)
     x[torch.arange(256), cases["slot"]] = (
         torch.nn.functional.one_hot(torch.randint(10, (256, 4), generator=stream(0, "x")), 10).flatten(1).float()
@@ -86,7 +86,7 @@ def build(layer_sizes: str, folder: str) -> dict[str, Callable[[], object]]:
         "bare loop": bare_step,
         "bare loop through MaskedModel": lambda: bare_step(masked),
         "weight step": lambda: train_step(weights, weight_optimizer, 0, next(counter)),
-        "drawing the batch": lambda: weights.data(stream(0, "data", next(counter)), 0),
+        "drawing the batch": lambda: weights.batch(stream(0, "data", next(counter)), 0),
         "mask step": lambda: train_step(masks, mask_optimizer, 0, next(counter)),
         "validation of 10,000": lambda: task.accuracy(None, "valid"),
     }

@@ -36,18 +36,18 @@ class Stage:
 
     Attributes:
         name: prefix of the stage's keys ("train", or the subnet's name).
-        data: (generator, step) -> one training batch.
+        batch: (generator, step) -> one training batch.
         steps: exact number of optimiser steps.
-        train: returns the tensors to train, by name; called when the stage begins, not for finished stages.
-        rows: (step seed, progress) -> the masks of that step's forward pass (masks/masking.py), or None for the dense
-            network; progress grows from 0 at the first step to exactly 1 at the last.
-        loss: (batch, rows) -> scalar loss, regularisers included.
-        measure: validation; returns key -> number, None where there is none. Called as `plan` says, and after the last
-            step.
+        parameters: returns the tensors to train, by name; called when the stage begins, not for finished stages.
+        masking: (step seed, progress) -> the masks of that step's forward pass (masks/masking.py), or None for the
+            dense network; progress grows from 0 at the first step to exactly 1 at the last.
+        loss: (batch, masking) -> scalar loss, regularisers included.
+        evaluate: validation; returns key -> number, None where there is none. Called as `eval_steps` says, and after
+            the last step.
         optim: learning rate, optimiser, clipping and the evaluation period.
-        finish: called once after the last step; analyses, exports; returns key -> number for the summary.
-        best: key of `measure` whose largest value marks the best checkpoint.
-        plan: steps after which to measure, 0 being before the first; None: every `optim.eval_every`.
+        on_end: called once after the last step; analyses, exports; returns key -> number for the summary.
+        monitor: key of `evaluate` whose largest value marks the best checkpoint.
+        eval_steps: steps after which to measure, 0 being before the first; None: every `optim.eval_every`.
         lr_scales: factors of the learning rate for some of the tensors.
         carried: the optimiser's state where it outlives the stage: the stage begins with it unless it is empty, and
             leaves its own in it. The task empties it where other tensors are trained, and has it in its state_dict.
@@ -57,16 +57,16 @@ class Stage:
     """
 
     name: str
-    data: Callable[[torch.Generator, int], Any]
+    batch: Callable[[torch.Generator, int], Any]
     steps: int
-    train: Callable[[], dict[str, Tensor]]
+    parameters: Callable[[], dict[str, Tensor]]
     loss: Callable[[Any, Any], Tensor]
-    measure: Callable[[], dict[str, float | None]]
+    evaluate: Callable[[], dict[str, float | None]]
     optim: TrainOptions
-    rows: Callable[[int, float], Any] = lambda seed, progress: None
-    finish: Callable[[], dict[str, float]] = dict
-    best: str = ""
-    plan: Collection[int] | None = None
+    masking: Callable[[int, float], Any] = lambda seed, progress: None
+    on_end: Callable[[], dict[str, float]] = dict
+    monitor: str = ""
+    eval_steps: Collection[int] | None = None
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     carried: dict[str, Any] | None = None
     annealed: Callable[[float], dict[str, float]] = lambda progress: {}
@@ -74,9 +74,9 @@ class Stage:
 
     def measured_at(self, step: int) -> bool:
         """True when the stage is to be measured after `step` steps of it."""
-        if self.plan is not None and step in self.plan:
+        if self.eval_steps is not None and step in self.eval_steps:
             return True
-        return step > 0 and (step == self.steps or self.plan is None and step % self.optim.eval_every == 0)
+        return step > 0 and (step == self.steps or self.eval_steps is None and step % self.optim.eval_every == 0)
 
 
 class Trainable(Protocol):
@@ -115,7 +115,7 @@ def fit(
     """Run every stage of `task` to its end, resuming from the newest readable checkpoint.
 
     Returns:
-        The summary: last value of each logged key, and what the stages' `finish` returned.
+        The summary: last value of each logged key, and what the stages' `on_end` returned.
 
     Raises:
         Stopped: a signal arrived; the state is saved.
@@ -165,7 +165,7 @@ def fit(
                 raise Stopped(signals.received)
             if here.step == 0 and stage.measured_at(0):
                 row = {"lr": lr_at(stage.optim, 0, stage.steps)} | stage.annealed(progress_at(0, stage.steps))
-                record(stage, row | stage.measure())
+                record(stage, row | stage.evaluate())
             while here.step < stage.steps:
                 loss = train_step(stage, optimizer, seed, here.step)
                 here.step += 1
@@ -185,8 +185,8 @@ def fit(
                     row: dict[str, Any] = {"loss": mean, "lr": lr_at(stage.optim, here.step - 1, stage.steps)}
                     here.loss_sum, here.loss_count = 0.0, 0
                     if evaluate:
-                        row |= stage.annealed(progress_at(here.step - 1, stage.steps)) | stage.measure()
-                        score = row[stage.best] if stage.best else None
+                        row |= stage.annealed(progress_at(here.step - 1, stage.steps)) | stage.evaluate()
+                        score = row[stage.monitor] if stage.monitor else None
                         improved = score is not None and score > here.best
                         here.best = score if improved else here.best
                     record(stage, row)
@@ -204,7 +204,7 @@ def fit(
                     raise Stopped(signals.received)
             if stage.carried is not None and optimizer is not None:
                 stage.carried.update(optimizer.state_dict())
-            results = stage.finish()
+            results = stage.on_end()
             here.summary |= results
             mirrors.results(results, here.before + here.step)
             here.stage, here.step, here.before = index + 1, 0, here.before + stage.steps
@@ -220,9 +220,9 @@ def train_step(stage: Stage, optimizer: torch.optim.Optimizer, seed: int, step: 
     """Take one optimiser step and return its loss, 0-dim; all randomness follows from (seed, stage name, step)."""
     # Dropout inside torch's modules can only draw from the global generator, so it is set at every step.
     torch.manual_seed(key(seed, "noise", stage.name, step))
-    batch = stage.data(stream(seed, "data", stage.name, step), step)
+    batch = stage.batch(stream(seed, "data", stage.name, step), step)
     optimizer.zero_grad(set_to_none=True)
-    loss = stage.loss(batch, stage.rows(key(seed, "mask", stage.name, step), progress_at(step, stage.steps)))
+    loss = stage.loss(batch, stage.masking(key(seed, "mask", stage.name, step), progress_at(step, stage.steps)))
     loss.backward()
     if stage.optim.grad_clip is not None:
         tensors = [tensor for group in optimizer.param_groups for tensor in group["params"]]
@@ -257,7 +257,7 @@ def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:
 
     None where the stage trains nothing, which one of 0 steps may.
     """
-    tensors = {name: tensor.requires_grad_() for name, tensor in stage.train().items()}
+    tensors = {name: tensor.requires_grad_() for name, tensor in stage.parameters().items()}
     if not tensors and stage.steps == 0:
         return None
     by_scale: dict[float, list[Tensor]] = {}

@@ -36,7 +36,7 @@ RECORD = "mean_pool.json"  # in the target: how it was made
 
 
 def mean_pool(
-    source: Path, target: Path, how: Felzenszwalb | SavedSegments, names: Sequence[Path] | None = None,
+    source: Path, target: Path, segments: Felzenszwalb | SavedSegments, names: Sequence[Path] | None = None,
     processes: int = 1,
 ) -> tuple[int, int]:  # fmt: skip
     """Write the twins that are not there yet; return how many were written, and how many were there.
@@ -44,7 +44,7 @@ def mean_pool(
     Args:
         source: the folder of images.
         target: the folder of twins.
-        how: the segments.
+        segments: the segments.
         names: images relative to `source`; None: all in it.
         processes: images at the same time.
 
@@ -62,26 +62,28 @@ def mean_pool(
         other = twins.setdefault(name.with_suffix(""), name)
         if other != name:
             raise OptionError(f"{other} and {name} in {source} would have the same twin")
-    how.check(names)
-    _record(target, how)
+    segments.check(names)
+    _record(target, segments)
     missing = [name for name in names if not (target / name.with_suffix(".png")).exists()]
-    for _ in tqdm(_pooled(source, target, missing, how, processes), total=len(missing), disable=None, unit="image"):
+    for _ in tqdm(
+        _pooled(source, target, missing, segments, processes), total=len(missing), disable=None, unit="image"
+    ):
         pass
     return len(missing), len(names) - len(missing)
 
 
 def _pooled(
-    source: Path, target: Path, names: Sequence[Path], how: Felzenszwalb | SavedSegments, processes: int
+    source: Path, target: Path, names: Sequence[Path], segments: Felzenszwalb | SavedSegments, processes: int
 ) -> Iterator[None]:
     if processes == 1:
         for name in names:
-            yield pool_file(source, target, name, how)
+            yield pool_file(source, target, name, segments)
         return
     # spawn: a fork would copy the threads of what this process has imported
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
-        for done in as_completed([pool.submit(pool_file, source, target, name, how) for name in names]):
+        for done in as_completed([pool.submit(pool_file, source, target, name, segments) for name in names]):
             yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -95,10 +97,10 @@ def _images(source: Path) -> Iterator[Path]:
                 yield (Path(folder) / name).relative_to(source)
 
 
-def _record(target: Path, how: Felzenszwalb | SavedSegments) -> None:
+def _record(target: Path, segments: Felzenszwalb | SavedSegments) -> None:
     """Write down how the target is made, or refuse to mix two ways."""
-    made = {"segments": "masks", "masks": str(how.folder.resolve())} if isinstance(how, SavedSegments) else {
-        "segments": "felzenszwalb", "scale": how.scale, "sigma": how.sigma, "min_size": how.min_size,
+    made = {"segments": "masks", "masks": str(segments.folder.resolve())} if isinstance(segments, SavedSegments) else {
+        "segments": "felzenszwalb", "scale": segments.scale, "sigma": segments.sigma, "min_size": segments.min_size,
     }  # fmt: skip
     path = target / RECORD
     try:

@@ -109,7 +109,7 @@ class SavedSegments:
         return pooled_labels(image, found) if kind == "labels" else pooled_masks(image, found.astype(bool))
 
 
-def pool_file(source: Path, target: Path, name: Path, how: Felzenszwalb | SavedSegments) -> None:
+def pool_file(source: Path, target: Path, name: Path, segments: Felzenszwalb | SavedSegments) -> None:
     """Write target/a/b.png for source/a/b.JPEG.
 
     Raises:
@@ -124,7 +124,7 @@ def pool_file(source: Path, target: Path, name: Path, how: Felzenszwalb | SavedS
     except (OSError, SyntaxError, ValueError) as error:
         raise OptionError(f"{source / name} cannot be read: {str(error).splitlines()[0]}") from None
     data = io.BytesIO()
-    Image.fromarray(how.pooled(image, name)).save(data, "png")
+    Image.fromarray(segments.pooled(image, name)).save(data, "png")
     write_atomic(target / name.with_suffix(".png"), data.getvalue())
 
 

@@ -24,7 +24,7 @@ class Embedding(Batched, nn.Embedding):
     def why_not_batched(self) -> str:
         if self.max_norm is None:
             return ""
-        return "max_norm rescales the table in place, which K tables cannot; use max_norm=None or how='loop'"
+        return "max_norm rescales the table in place, which K tables cannot; use max_norm=None or backend='loop'"
 
     def forward(self, input: Tensor) -> Tensor:
         """Look up [...] -> [..., embedding_dim]; with K tables axis 0 of the input is the batch.

@@ -63,7 +63,7 @@ class LSTM(Batched, nn.LSTM):
         return self.bias and not self.recurrent_bias
 
     def why_not_batched(self) -> str:
-        way_out = "or run it with how='loop'"
+        way_out = "or run it with backend='loop'"
         if self.bidirectional:
             return f"bidirectional=True has no K-batched form; use one direction {way_out}"
         if self.proj_size:
@@ -138,7 +138,7 @@ class LSTM(Batched, nn.LSTM):
         elif not self.batch_first:
             raise LayerError(
                 "LSTM: K weights follow the batch on axis 0, and batch_first=False puts time there; "
-                "use batch_first=True or run it with how='loop'"
+                "use batch_first=True or run it with backend='loop'"
             )
         elif input.dim() != 3:
             raise BatchError(f"LSTM with K={k} weights needs an input [B, T, C], not {list(input.shape)}")

@@ -24,7 +24,7 @@ class Graft:
     The network runs on W, which is put together at every pass. So a frozen donor's part keeps its bits whatever the
     optimiser does: gradients, momentum and weight decay reach the new weights alone. To train it:
 
-        Stage(train=graft.trained, loss=lambda batch, rows: loss(graft(batch.x), batch.y), ...)
+        Stage(parameters=graft.trained, loss=lambda batch, masking: loss(graft(batch.x), batch.y), ...)
 
     Args:
         model: the network to graft upon, freshly initialised: its weights are the new ones. It is changed.
@@ -87,7 +87,7 @@ class Graft:
         """Return what is trained, by name: every parameter of the model, of which a frozen part stays as it is."""
         return dict(self.model.named_parameters())
 
-    def settle(self) -> nn.Module:
+    def finalize(self) -> nn.Module:
         """Write W into the model and return it: from here on it is a network like any other."""
         with torch.no_grad():
             for name, weight in self.weights().items():
@@ -96,7 +96,7 @@ class Graft:
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the network's tensors with W in the place of the weights."""
-        return {name: tensor.clone() for name, tensor in self.settle().state_dict().items()}
+        return {name: tensor.clone() for name, tensor in self.finalize().state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Restore `state_dict`; the donor's part comes from the donor."""

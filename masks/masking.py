@@ -1,4 +1,4 @@
-"""Rows: the masks of one forward pass, given as an argument. Each class says which weights the network runs on.
+"""Masking: the masks of one forward pass, given as an argument. Each class says which weights the network runs on.
 
 masked(x)                                     the dense network
 masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
@@ -49,9 +49,13 @@ class Sample:
         """Return name -> W * R [K, *weight.shape]."""
         method, weights, scores = masked.method.at(self.progress), masked.weights, masked.scores(self.subnet)
         alone = masked.unit == "weight"  # else units are sampled, and then stretched over their weights
-        small = [n for n, tensor in scores.items() if method.joint or method.elementwise and tensor.numel() <= TOGETHER]
+        small = [
+            n
+            for n, tensor in scores.items()
+            if method.global_scope or method.elementwise and tensor.numel() <= TOGETHER
+        ]
         found = {
-            name: method.product(weights[name], tensor, self.k, key(self.seed, name))
+            name: method.masked_weight(weights[name], tensor, self.k, key(self.seed, name))
             if alone
             else method.sample(tensor, self.k, key(self.seed, name))
             for name, tensor in scores.items()
@@ -60,9 +64,9 @@ class Sample:
         if small:
             flat, seed = torch.cat([scores[name].flatten() for name in small]), key(self.seed, "together")
             if alone:
-                drawn = method.product(torch.cat([weights[name].flatten() for name in small]), flat, self.k, seed)
+                drawn = method.masked_weight(torch.cat([weights[name].flatten() for name in small]), flat, self.k, seed)
             else:
-                drawn = method.sample(flat, self.k, seed, *([masked.covers] if method.joint else []))
+                drawn = method.sample(flat, self.k, seed, *([masked.covers] if method.global_scope else []))
             parts = drawn.split([scores[name].numel() for name in small], dim=1)
             found |= {n: part.view(self.k, *scores[n].shape) for n, part in zip(small, parts, strict=True)}
         if alone:

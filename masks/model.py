@@ -14,11 +14,11 @@ from core.registry import nearest
 from core.rng import key, stream
 from layers.functional.batching import forward
 from masks.algebra import Masks
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 from masks.units import units_of
 
 
-class Rows(Protocol):
+class Masking(Protocol):
     """The masks of one forward pass; see masks/masking.py."""
 
     k: int | None
@@ -36,19 +36,21 @@ class MaskedModel:
         model: any nn.Module whose inputs and outputs have the batch as axis 0.
         method: how scores become masks.
         names: the masked parameters (see `masks.maskable.maskable`).
-        how: "auto", "layers", "vmap" or "loop": how K masks run at once (layers/functional/batching.py).
+        backend: "auto", "layers", "vmap" or "loop": how K masks run at once (layers/functional/batching.py).
         unit: which weights share a score: "weight", none; "output", "input", "head", "tensor" (masks/units.py).
 
     Raises:
         MaskError: a name is no parameter of the model, or a masked parameter has no such units.
     """
 
-    def __init__(self, model: nn.Module, method: Method, names: Sequence[str], how: str = "auto", unit: str = "weight"):
+    def __init__(
+        self, model: nn.Module, method: MaskMethod, names: Sequence[str], backend: str = "auto", unit: str = "weight"
+    ):
         parameters = dict(model.named_parameters())
         for name in names:
             if name not in parameters:
                 raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
-        self.model, self.method, self.how, self.unit = model, method, how, unit
+        self.model, self.method, self.backend, self.unit = model, method, backend, unit
         self.weights: dict[str, nn.Parameter] = {name: parameters[name] for name in names}
         self.shapes = {name: weight.shape for name, weight in self.weights.items()}
         self.units = {name: units_of(model, name, unit) for name in names}
@@ -57,32 +59,32 @@ class MaskedModel:
         self._scores: dict[str, dict[str, Tensor]] = {}
         self._masks: dict[str, Masks] = {}
 
-    def __call__(self, x: Any, rows: Rows | None = None, *inputs: Any, **keywords: Any) -> Any:
-        """Run the network: dense, or on the weights that `rows` gives.
+    def __call__(self, x: Any, masking: Masking | None = None, *inputs: Any, **keywords: Any) -> Any:
+        """Run the network: dense, or on the weights that `masking` gives.
 
         Args:
             x: the first input, [B, ...].
-            rows: the masks of this pass; None for the network as it is.
+            masking: the masks of this pass; None for the network as it is.
             *inputs, **keywords: further inputs of the network.
 
         Returns:
             The network's output, [B, ...].
         """
-        if rows is None:
+        if masking is None:
             return self.model(x, *inputs, **keywords)
-        return forward(self.model, rows.weights(self), rows.k, x, *inputs, how=self.how, **keywords)
+        return forward(self.model, masking.weights(self), masking.k, x, *inputs, backend=self.backend, **keywords)
 
     @property
     def subnets(self) -> list[str]:
         """Names of all subnets, in the order they came."""
         return list(dict.fromkeys([*self._masks, *self._scores]))
 
-    def learn(self, subnet: str, start: float | None, seed: int) -> dict[str, Tensor]:
+    def add_scores(self, subnet: str, init_value: float | None, seed: int) -> dict[str, Tensor]:
         """Return the scores of a subnet by parameter name, new ones unless there are some already.
 
         Args:
             subnet: its name.
-            start: first value of every score, where the method uses it; None: drawn at random.
+            init_value: first value of every score, where the method uses it; None: drawn at random.
             seed: for methods whose first scores are random.
 
         Raises:
@@ -91,14 +93,14 @@ class MaskedModel:
         if subnet in self._masks:
             raise MaskError(f"subnet {subnet!r} has been learned already; learn it under another name")
         if subnet not in self._scores:
-            drawn = self.first_scores(subnet, start, seed)
+            drawn = self.first_scores(subnet, init_value, seed)
             self._scores[subnet] = {name: tensor.requires_grad_() for name, tensor in drawn.items()}
         return self._scores[subnet]
 
-    def first_scores(self, subnet: str, start: float | None, seed: int) -> dict[str, Tensor]:
+    def first_scores(self, subnet: str, init_value: float | None, seed: int) -> dict[str, Tensor]:
         """Return the scores that a subnet of that name begins with; see `learn`."""
         drawn = {
-            name: self.method.init(weight, start, stream(seed, "mask", "init", subnet, name))
+            name: self.method.init(weight, init_value, stream(seed, "mask", "init", subnet, name))
             for name, weight in self.weights.items()
         }
         if self.unit == "weight":
@@ -107,19 +109,19 @@ class MaskedModel:
         of = {name: unit.pick if self.method.learns else unit.mean for name, unit in self.units.items()}
         return {name: of[name](tensor).clone() for name, tensor in drawn.items()}
 
-    def settle(self, subnet: str) -> Masks:
+    def finalize(self, subnet: str) -> Masks:
         """End the learning of a subnet: keep its deterministic masks, drop its scores, return the masks."""
         masks = self.masks(subnet)
         self._scores.pop(subnet, None)
         self._masks[subnet] = masks
         return masks
 
-    def forget(self, subnet: str) -> None:
+    def remove(self, subnet: str) -> None:
         """Drop a subnet, its scores and its masks, if there is one of that name."""
         self._scores.pop(subnet, None)
         self._masks.pop(subnet, None)
 
-    def give(self, subnet: str, masks: Masks) -> None:
+    def add(self, subnet: str, masks: Masks) -> None:
         """Add a subnet from elsewhere.
 
         Raises:
@@ -152,7 +154,7 @@ class MaskedModel:
     def hard(self, scores: Mapping[str, Tensor]) -> Masks:
         """Return the deterministic masks of scores, those of the method as it is at the end of the training."""
         method = self.method.at(1.0)
-        if method.joint:
+        if method.global_scope:
             flat = method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]), self.covers)
             parts = flat.split([tensor.numel() for tensor in scores.values()])
             found = {n: part.view(scores[n].shape) for n, part in zip(scores, parts, strict=True)}

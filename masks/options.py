@@ -31,7 +31,7 @@ Patterns = Annotated[tuple[str, ...], Items(least=1)]
 
 
 @dataclass(frozen=True)
-class ScoreKind:
+class ScoreConfig:
     """How scores become masks; a method adds its own options to these, and takes away what it does not use."""
 
     method: str = "gumbel"
@@ -47,7 +47,7 @@ class ScoreKind:
 
 
 @dataclass(frozen=True)
-class MaskKind(ScoreKind):
+class MaskConfig(ScoreConfig):
     """What the masks are, of a network of which one may choose what is masked."""
 
     include: Patterns = ("*",)
@@ -57,7 +57,7 @@ class MaskKind(ScoreKind):
 
 
 @dataclass(frozen=True)
-class MaskOptions(MaskKind):
+class MaskOptions(MaskConfig):
     """Training of the masks on a network that is trained already."""
 
     penalty: Strength = 1e-4
@@ -89,7 +89,7 @@ class MaskOptions(MaskKind):
 
 
 @lru_cache
-def mask_options(method: str, base: type[ScoreKind] = MaskOptions, default: str = "gumbel") -> type[ScoreKind]:
+def mask_options(method: str, base: type[ScoreConfig] = MaskOptions, default: str = "gumbel") -> type[ScoreConfig]:
     """Return the options dataclass of a method: those of `base` that it uses, then its own.
 
     Args:
@@ -102,8 +102,8 @@ def mask_options(method: str, base: type[ScoreKind] = MaskOptions, default: str 
     """
     cls = METHODS[method]
     own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
-    if cls.start is not None:
-        own.append(("init", Real | None, dataclasses.field(default=cls.start)))
+    if cls.init_value is not None:
+        own.append(("init", Real | None, dataclasses.field(default=cls.init_value)))
     own.append(("method", str, dataclasses.field(default=default)))
     there = {field.name: field.default for field in dataclasses.fields(base)}
     own += [(name, ClassVar[object], there[name]) for name in cls.unused if name in there]  # a value, and no option
@@ -112,7 +112,7 @@ def mask_options(method: str, base: type[ScoreKind] = MaskOptions, default: str 
     return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=more)
 
 
-def method_of(options: ScoreKind) -> object:
+def method_of(options: ScoreConfig) -> object:
     """Return the method with the values chosen in the options."""
     cls = METHODS[options.method]
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})

@@ -16,7 +16,7 @@ BLOCK = 64  # masks for which room is made at once
 POSITIONS = 1024  # bytes of every mask looked at together
 
 
-class MaskBits:
+class PackedMasks:
     """T masks as packed bits, [bytes, T] uint8: byte p of all masks lies together.
 
     Args:

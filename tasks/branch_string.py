@@ -59,13 +59,13 @@ def relaxed(
 
     return Stage(
         name=key,
-        data=lambda rng, step: task.batch((0,) * (paths.points - 2), step),
+        batch=lambda rng, step: task.batch((0,) * (paths.points - 2), step),
         steps=paths.epochs * task.epochs.steps,
-        train=begin,
+        parameters=begin,
         loss=loss,
-        measure=dict,
+        evaluate=dict,
         optim=task.sgd(lr, momentum=0.0, weight_decay=0.0),
-        finish=finish,
+        on_end=finish,
         may_diverge=True,
     )
 

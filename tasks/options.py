@@ -12,7 +12,7 @@ from core.conditions import inert
 from core.errors import BatchError, OptionError
 from core.options import assemble, build, changed, leaves, revisions
 from core.store import Run
-from masks.options import METHODS, MaskOptions, ScoreKind, mask_options, method_of
+from masks.options import METHODS, MaskOptions, ScoreConfig, mask_options, method_of
 from tasks.registry import OPTIONS
 
 
@@ -34,7 +34,7 @@ def resolve(values: Mapping[str, Any]) -> Any:
     options = build(cls, values)
     options.check_given(values.keys())
     mask = getattr(options, "mask", None)
-    if isinstance(mask, ScoreKind):
+    if isinstance(mask, ScoreConfig):
         method_of(mask)  # its own options are checked where it is made
     if isinstance(mask, MaskOptions):
         check_batch(options)

@@ -1,4 +1,4 @@
-"""Which of the ways of running K weight sets a network allows, and the sentence for the one it does not."""
+"""The backends that run K weight sets through a network: which of them it allows, and why not the others."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from core.errors import LayerError, OptionError
 from core.registry import nearest
 from layers import Batched
 
-WAYS = ("auto", "layers", "vmap", "loop")
+BACKENDS = ("auto", "layers", "vmap", "loop")
 
 # SyncBatchNorm and the lazy ones derive from torch's private base, so each public class is named.
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
-def choose(model: nn.Module, batched: set[int], how: str, k: int = 2) -> str:
+def select_backend(model: nn.Module, batched: set[int], backend: str, k: int = 2) -> str:
     """Return "layers", "vmap" or "loop".
 
     Args:
         model: the network.
         batched: the `id`s of those of its parameters and buffers that get a leading K axis.
-        how: one of `WAYS`.
+        backend: one of `BACKENDS`.
         k: K.
 
     Raises:
-        OptionError: `how` is not one of `WAYS`.
+        OptionError: `backend` is not one of `BACKENDS`.
         LayerError: the network cannot run that way; "auto" never falls back to the slow loop unasked.
     """
-    if how not in WAYS:
-        raise OptionError(f"how={how!r}; allowed: {', '.join(WAYS)}{nearest(how, WAYS)}")
-    if how == "loop":
-        return how
-    if how == "auto":
+    if backend not in BACKENDS:
+        raise OptionError(f"backend={backend!r}; allowed: {', '.join(BACKENDS)}{nearest(backend, BACKENDS)}")
+    if backend == "loop":
+        return backend
+    if backend == "auto":
         foreign = any(_owned(module) and not isinstance(module, Batched) for module in model.modules())
-        how = "vmap" if foreign or next(_against_layers(model, batched, k), None) else "layers"
-    problem = next(_against_layers(model, batched, k) if how == "layers" else _against_vmap(model), None)
+        backend = "vmap" if foreign or next(_against_layers(model, batched, k), None) else "layers"
+    problem = next(_against_layers(model, batched, k) if backend == "layers" else _against_vmap(model), None)
     if problem:
         raise LayerError(problem)
-    return how
+    return backend
 
 
 def _owned(module: nn.Module) -> list[Tensor]:
@@ -59,7 +59,7 @@ def _against_layers(model: nn.Module, batched: set[int], k: int) -> Iterator[str
         if masked and not isinstance(module, Batched):
             yield (
                 f"{_title(name, module)} cannot take weights with a leading K axis; "
-                "use its twin from layers, how='vmap' or how='loop'"
+                "use its twin from layers, backend='vmap' or backend='loop'"
             )
         elif masked and module.why_not_batched():
             yield f"{_title(name, module)}: {module.why_not_batched()}"
@@ -67,7 +67,7 @@ def _against_layers(model: nn.Module, batched: set[int], k: int) -> Iterator[str
             if module.training or module.running_mean is None:
                 yield (
                     f"{_title(name, module)} takes statistics over the whole batch, which mixes the K chunks; "
-                    "use eval(), its twin from layers with running statistics [K, C], how='vmap' or how='loop'"
+                    "use eval(), its twin from layers with running statistics [K, C], backend='vmap' or backend='loop'"
                 )
 
 
@@ -77,12 +77,12 @@ def _against_vmap(model: nn.Module) -> Iterator[str]:
         if isinstance(module, nn.RNNBase | nn.LSTMCell) and not isinstance(module, Batched):
             lstm = isinstance(module, nn.LSTM | nn.LSTMCell)
             other = "use layers.LSTM" if lstm else "write it with Linear layers"
-            yield f"{title} runs a fused kernel that vmap cannot see into; {other} or how='loop'"
+            yield f"{title} runs a fused kernel that vmap cannot see into; {other} or backend='loop'"
         elif isinstance(module, nn.RNNBase) and module.why_not_batched():
             yield f"{title}: {module.why_not_batched()}"
         elif isinstance(module, _BATCH_NORMS + _INSTANCE_NORMS):
             if module.training and module.running_mean is not None:
                 yield (
                     f"{title} would update its running statistics K times at once, which vmap cannot do; "
-                    "use eval(), track_running_stats=False, or how='loop'"
+                    "use eval(), track_running_stats=False, or backend='loop'"
                 )

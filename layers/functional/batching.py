@@ -19,12 +19,12 @@ from core.errors import BatchError, LayerError, MaskError
 from core.registry import nearest
 from layers import LSTM
 from layers.batched import chunk_rows, chunks
-from layers.functional.backends import choose
+from layers.functional.backends import select_backend
 from layers.functional.pytree import Leaf, leaves, refill
 
 
 def forward(
-    model: nn.Module, weights: Mapping[str, Tensor], k: int | None, *args: Any, how: str = "auto", **kwargs: Any
+    model: nn.Module, weights: Mapping[str, Tensor], k: int | None, *args: Any, backend: str = "auto", **kwargs: Any
 ) -> Any:
     """Run `model` on `weights` in place of its own; the model is not changed.
 
@@ -34,7 +34,7 @@ def forward(
             are. A given buffer that training moves, such as running statistics, is moved in place.
         k: number of weight sets, or None for a single one.
         *args, **kwargs: inputs of the model, in any nesting of tuples, lists, dicts and dataclasses.
-        how: "layers" (one pass; modules that own a weight named here must come from `layers`), "vmap" (any
+        backend: "layers" (one pass; modules that own a weight named here must come from `layers`), "vmap" (any
             module torch can vectorise), "loop" (K passes, any module), or "auto": "layers" if every module
             with parameters comes from there, otherwise "vmap".
 
@@ -56,8 +56,8 @@ def forward(
         return functional_call(model, weights, args, kwargs, tie_weights=False)
     rows = _rows((args, kwargs))
     chunk_rows(rows, k)
-    way = choose(model, {id(own[name]) for name in weights}, how, k)
-    if way == "layers":
+    backend = select_backend(model, {id(own[name]) for name in weights}, backend, k)
+    if backend == "layers":
         return functional_call(model, weights, args, kwargs, tie_weights=False)
     inputs = leaves((args, kwargs))
     for leaf in inputs:
@@ -66,7 +66,7 @@ def forward(
                 f"an input of shape {list(leaf.shape)} does not have the {rows} rows of the first on axis 0; "
                 "every tensor input needs the batch there (keep others in the model, as a buffer)"
             )
-    run = _vmap if way == "vmap" else _loop
+    run = _vmap if backend == "vmap" else _loop
     return run(model, own, weights, k, (args, kwargs), inputs)
 
 
@@ -165,7 +165,7 @@ def _vmap(
     model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
 ) -> Any:
     if any(isinstance(leaf, PackedSequence) for leaf in inputs):
-        raise LayerError("a PackedSequence cannot be cut for vmap; run it with how='loop'")
+        raise LayerError("a PackedSequence cannot be cut for vmap; run it with backend='loop'")
     # torch's fused LSTM kernel has no rule for vmap; given one weight set, our layer runs its own steps.
     stepped = [
         f"{prefix}.{name}" if prefix else name
@@ -191,7 +191,9 @@ def _vmap(
         text = str(error).splitlines()[0]
         if not any(sign in text for sign in ("vmap", "Batching rule", "stack expects")):  # the last: packed inside
             raise
-        raise LayerError(f"{type(model).__name__} cannot run under vmap ({text}); run it with how='loop'") from error
+        raise LayerError(
+            f"{type(model).__name__} cannot run under vmap ({text}); run it with backend='loop'"
+        ) from error
     return refill(template, [output.flatten(0, 1) for output in outputs])
 
 

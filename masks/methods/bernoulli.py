@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Bernoulli(Method):
+class Bernoulli(MaskMethod):
     """m ~ Bernoulli(p), p = sigmoid(score), with the identity as gradient to p. Penalty: the sum of the scores.
 
     With g = dL/dm, dL/dscore = g p (1 - p): g/4 at 0, and .018 g where |score| is 4. The draws are those of

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from core.limits import Temperature
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class ContinuousSparsification(Method):
+class ContinuousSparsification(MaskMethod):
     """m = sigmoid(T * score); the temperature T grows geometrically, so that m ends close to 1[score > 0].
 
     T(p) = initial^(1 - p) * final^p, p = step / (steps - 1): exactly `final_temperature` at the last step. The
@@ -35,7 +35,7 @@ class ContinuousSparsification(Method):
 
     elementwise: ClassVar[bool] = True
     relaxed: ClassVar[bool] = True
-    start: ClassVar[float | None] = -0.1
+    init_value: ClassVar[float | None] = -0.1
 
     initial_temperature: Temperature = 1.0
     final_temperature: Temperature = 100.0
@@ -53,7 +53,7 @@ class ContinuousSparsification(Method):
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         return self._soft(scores).expand(k, *scores.shape)
 
-    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+    def masked_weight(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         return (weight * self._soft(scores)).expand(k, *scores.shape)
 
     def hard(self, scores: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from core.conditions import when
 from core.errors import OptionError
 from core.limits import Kept, Positive
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 from masks.topk import kept, largest, largest_covering
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_ERDOS_RENYI = 0.5
 
 
 @dataclass(frozen=True)
-class EdgePopup(Method):
+class EdgePopup(MaskMethod):
     """m = 1 for the `keep` fraction of the weights with the largest |score|, with the identity as gradient.
 
     dL/d|score| is dL/dm, also where m = 0, so that a weight that is off can pop up again. First scores are those
@@ -53,14 +53,14 @@ class EdgePopup(Method):
             raise OptionError(f"mask.er_scale={self.er_scale} is a budget of single tensors: mask.scope=layer")
 
     @property
-    def joint(self) -> bool:
+    def global_scope(self) -> bool:
         return self.scope == "network"
 
     @property
     def by_shape(self) -> bool:
         return self.er_scale is not None
 
-    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
+    def init(self, weight: Tensor, init_value: float | None, rng: torch.Generator) -> Tensor:
         return super().init(weight, None, rng)
 
     def sample(self, scores: Tensor, k: int, seed: int, covers: Tensor | None = None) -> Tensor:
@@ -68,7 +68,7 @@ class EdgePopup(Method):
         mask = self.hard(scores, covers).to(scores.dtype)
         return (mask + (ranked - ranked.detach())).expand(k, *scores.shape)
 
-    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+    def masked_weight(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         from masks.straight_through import straight
 
         return straight(weight, self._ranked(scores), self.hard(scores).to(scores.dtype), k)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.limits import Temperature
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Gumbel(Method):
+class Gumbel(MaskMethod):
     """Keep a weight with probability sigmoid(score).
 
     Sample: m = 1[sigmoid((score + g) / temperature) > 1/2], g standard logistic (the difference of two Gumbel
@@ -37,7 +37,7 @@ class Gumbel(Method):
 
         return gumbel_sample(scores, k, seed, self.temperature)
 
-    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+    def masked_weight(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         from masks.gumbel_kernel.autograd import gumbel_product
 
         return gumbel_product(weight, scores, k, seed, self.temperature)

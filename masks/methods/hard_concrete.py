@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from core.limits import Range, Temperature
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class HardConcrete(Method):
+class HardConcrete(MaskMethod):
     """m = min(1, max(0, s (zeta - gamma) + gamma)), s = sigmoid((log(u / (1 - u)) + score) / beta), u ~ U(0, 1).
 
     Penalty: the expected number of weights whose gate is not 0, the sum of sigmoid(score - beta log(-gamma / zeta)).

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.limits import Kept
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 from masks.topk import kept, largest
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Magnitude(Method):
+class Magnitude(MaskMethod):
     """Keep the `keep` fraction of each tensor with the largest |weight|; nothing is learned.
 
     The scores are the weights' magnitudes, of a unit their mean; they get no gradient. Exactly
@@ -33,7 +33,7 @@ class Magnitude(Method):
 
     keep: Kept = 0.1
 
-    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
+    def init(self, weight: Tensor, init_value: float | None, rng: torch.Generator) -> Tensor:
         return weight.detach().abs().clone()
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:

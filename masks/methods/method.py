@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # options are read without torch
 
 
 @dataclass(frozen=True)
-class Method(ABC):
+class MaskMethod(ABC):
     """A family of pure functions; a method's fields are its options (`mask.<field>`).
 
     All shapes below: `weight` and `scores` [...]; K samples are stacked in front. A score is one of a weight, or of a
@@ -24,10 +24,10 @@ class Method(ABC):
     Attributes:
         elementwise: an entry's mask depends on no other entry, so tensors may be sampled side by side as one.
         random: samples are drawn; else all of them are the deterministic mask.
-        signed: masks are -1, 0 and 1; -1 keeps a weight with its sign turned round.
+        signed: masks are -1, 0 and 1; -1 keeps a weight with its sign flipped.
         relaxed: samples lie in [0, 1] and are differentiable; others are 0 and 1 with a gradient of the method's own.
         learns: False: scores are a measure of the weights and get no gradient; that of a unit is the mean over it.
-        start: the default of `mask.init`; None: that of the task.
+        init_value: the default of `mask.init`; None: that of the task.
         reduction: how the penalties of entries become one number: their sum over all weights ("sum"), its mean over
             all weights ("mean"), or the mean over tensors of each one's mean ("tensor_mean").
         unused: options of mask training that play no part; a task does not have them with this method.
@@ -40,7 +40,7 @@ class Method(ABC):
     signed: ClassVar[bool] = False
     relaxed: ClassVar[bool] = False
     learns: ClassVar[bool] = True
-    start: ClassVar[float | None] = None
+    init_value: ClassVar[float | None] = None
     reduction = "sum"
     unused: ClassVar[tuple[str, ...]] = ()
 
@@ -48,7 +48,7 @@ class Method(ABC):
         check_limits(self, "mask.")
 
     @property
-    def joint(self) -> bool:
+    def global_scope(self) -> bool:
         """True: a subnet's tensors are masked as one, laid flat; what is kept of one depends on the others.
 
         `sample` and `hard` of such a method take one argument more: `covers`, how many weights each entry stands for,
@@ -61,7 +61,7 @@ class Method(ABC):
         """True: how much is kept depends on the shape of the weight, so that scores must be of single weights."""
         return False
 
-    def at(self, progress: float) -> Method:
+    def at(self, progress: float) -> MaskMethod:
         """Return the method as it is when this part of the training is done, 0 at the first step and 1 at the last.
 
         A method that anneals returns a copy with other fields; nothing but `progress` may decide which. Deterministic
@@ -74,13 +74,13 @@ class Method(ABC):
         """What `at` changes, by name: logged beside every evaluation."""
         return {}
 
-    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
-        """Return the first scores of a weight: `start` everywhere, unless the method has its own rule.
+    def init(self, weight: Tensor, init_value: float | None, rng: torch.Generator) -> Tensor:
+        """Return the first scores of a weight: `init_value` everywhere, unless the method has its own rule.
 
         None: U(-1/sqrt(fan_in), 1/sqrt(fan_in)), as torch draws a weight.
         """
-        if start is not None:
-            return weight.detach().new_full(weight.shape, start)
+        if init_value is not None:
+            return weight.detach().new_full(weight.shape, init_value)
         from layers.init import torch_default
 
         scores = weight.detach().new_empty(weight.shape, device=rng.device)  # the same numbers on every device
@@ -97,7 +97,7 @@ class Method(ABC):
         The noise is a function of (seed, k, entry) only.
         """
 
-    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+    def masked_weight(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         """Return `weight * sample(scores, k, seed)` [k, ...]; a method may have a faster way to the same."""
         return weight * self.sample(scores, k, seed)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from core.conditions import when
 from core.limits import Kept, Positive
 from masks.methods.edge_popup import EdgePopup
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SignedPopup(Method):
+class SignedPopup(MaskMethod):
     """m = sign(score) for the `keep` fraction of a tensor's weights with the largest |score|, 0 for the others.
 
     The gradient goes to the scores as if they were the mask. First scores as of edge-popup. No penalty.
@@ -40,8 +40,8 @@ class SignedPopup(Method):
     def by_shape(self) -> bool:
         return self.er_scale is not None
 
-    def init(self, weight: Tensor, start: float | None, rng: torch.Generator) -> Tensor:
-        return self._plain().init(weight, start, rng)
+    def init(self, weight: Tensor, init_value: float | None, rng: torch.Generator) -> Tensor:
+        return self._plain().init(weight, init_value, rng)
 
     def sample(self, scores: Tensor, k: int, seed: int) -> Tensor:
         mask = self.hard(scores).to(scores.dtype)

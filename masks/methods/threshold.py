@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from core.limits import Real
-from masks.methods.method import Method
+from masks.methods.method import MaskMethod
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Threshold(Method):
+class Threshold(MaskMethod):
     """m = 1[score > threshold], with the identity as gradient. Penalty: the sum of the scores.
 
     All K samples of a forward pass are the same mask, so `mask.samples=1` wastes nothing.
@@ -33,7 +33,7 @@ class Threshold(Method):
         mask = self.hard(scores).to(scores.dtype)
         return (mask + (scores - scores.detach())).expand(k, *scores.shape)
 
-    def product(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
+    def masked_weight(self, weight: Tensor, scores: Tensor, k: int, seed: int) -> Tensor:
         import torch
 
         from masks.straight_through import straight

@@ -21,7 +21,7 @@ from layers.evaluating import evaluating, own_statistics, statistics_of
 from layers.functional.batching import forward
 from masks.algebra import Masks, fingerprint
 from masks.masking import Given, Sample
-from masks.model import MaskedModel, Rows, freeze
+from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
 from tasks.edge_popup.published_subnetwork import load_subnetwork
 from tasks.images import ImageTask
@@ -65,8 +65,8 @@ class EdgePopupTask(ImageTask):
         train, per_epoch = self.options.train, self.epochs.steps
         if self.given is not None:
             yield Stage(
-                name="evaluate", data=self.batch, steps=0, train=dict, loss=self.loss, measure=dict,
-                optim=TrainOptions(), finish=self.evaluate,
+                name="evaluate", batch=self.batch, steps=0, parameters=dict, loss=self.loss, evaluate=dict,
+                optim=TrainOptions(), on_end=self.evaluate,
             )  # fmt: skip
             return
         scores = self.options.trained == "scores"
@@ -74,20 +74,20 @@ class EdgePopupTask(ImageTask):
             freeze(self.model).train()  # statistics of batch normalisation go on
         yield Stage(
             name=self.options.trained,
-            data=self.batch,
+            batch=self.batch,
             steps=train.epochs * per_epoch,
-            train=self.begin,
-            rows=lambda seed, progress: Sample(SUBNET, 1, seed, progress) if scores else None,
+            parameters=self.begin,
+            masking=lambda seed, progress: Sample(SUBNET, 1, seed, progress) if scores else None,
             annealed=self.masked.annealed if scores else lambda progress: {},
             loss=self.loss,
-            measure=self.measure,
+            evaluate=self.measure,
             optim=TrainOptions(
                 lr=train.lr, optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
                 warmup=train.warmup * per_epoch, schedule=train.schedule, grad_clip=None,
             ),
-            finish=self.finish,
-            best="valid/accuracy" if "valid" in self.outline.sizes else "",
-            plan={epoch * per_epoch for epoch in (0, *log_spaced(train.epochs, train.evaluations))},
+            on_end=self.finish,
+            monitor="valid/accuracy" if "valid" in self.outline.sizes else "",
+            eval_steps={epoch * per_epoch for epoch in (0, *log_spaced(train.epochs, train.evaluations))},
         )  # fmt: skip
 
     def begin(self) -> Mapping[str, Tensor]:
@@ -95,20 +95,20 @@ class EdgePopupTask(ImageTask):
         self.epoch = 0
         if self.options.trained == "weights":
             return dict(self.model.named_parameters())
-        return self.masked.learn(SUBNET, self.options.mask.init, self.options.seed)
+        return self.masked.add_scores(SUBNET, self.options.mask.init, self.options.seed)
 
     def batch(self, rng: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a step."""
         self.epoch = (step + 1) // self.epochs.steps
         return self.epochs.batch(step)
 
-    def loss(self, batch: tuple[Tensor, Tensor], rows: Rows | None) -> Tensor:
+    def loss(self, batch: tuple[Tensor, Tensor], masking: Masking | None) -> Tensor:
         """Return the mean cross entropy, and the penalty of the mask."""
         x, y = batch
-        loss = cross_entropy(self.masked(x, rows), y, label_smoothing=self.options.train.label_smoothing)
-        if rows is None:
+        loss = cross_entropy(self.masked(x, masking), y, label_smoothing=self.options.train.label_smoothing)
+        if masking is None:
             return loss
-        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET, rows.progress)
+        return loss + self.options.mask.penalty / len(y) * self.masked.penalty(SUBNET, masking.progress)
 
     @property
     def masks(self) -> Masks | None:
@@ -180,9 +180,9 @@ class EdgePopupTask(ImageTask):
 
     def run_through(self, masks: Masks | None) -> None:
         """Run the network on an epoch of training batches."""
-        rows = None if masks is None else Given(masks)
+        masking = None if masks is None else Given(masks)
         for step in range(self.epochs.steps):
-            self.masked(self.epochs.batch(step)[0], rows)
+            self.masked(self.epochs.batch(step)[0], masking)
 
 
 def sizes(masks: Masks) -> dict[str, float]:

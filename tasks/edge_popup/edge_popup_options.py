@@ -11,7 +11,7 @@ from core.conditions import when
 from core.errors import OptionError
 from core.limits import BatchSize, Below1, CountFrom0, Few, PathName, Range, Strength
 from core.option_groups import RunOptions, TaskOptions
-from masks.options import METHODS, MaskKind, mask_options
+from masks.options import METHODS, MaskConfig, mask_options
 from tasks.image_options import EpochOptions, ManyImageOptions
 from tasks.random_net_options import Network, RandomNetOptions
 
@@ -48,7 +48,7 @@ class ScoreOptions(EpochOptions):
 
 
 @dataclass(frozen=True)
-class ScoreMaskKind(MaskKind):
+class ScoreMaskKind(MaskConfig):
     """The mask; nothing pays for the weights that it keeps."""
 
     penalty: Strength = 0.0

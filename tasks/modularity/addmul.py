@@ -12,7 +12,7 @@ from core.rng import stream
 from data.arithmetic import BASE, encode
 from masks.algebra import Masks
 from masks.masking import Given, Hard
-from masks.model import Rows
+from masks.model import Masking
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 from tasks.modularity.arithmetic import Arithmetic, Cases, EvalSet
@@ -87,10 +87,10 @@ class _AddOrMultiply(Arithmetic):
             self.count_confusion("confusion_network", None)
         return super().extra(subnet, masks)
 
-    def count_confusion(self, name: str, rows: Rows | None) -> None:
+    def count_confusion(self, name: str, masking: Masking | None) -> None:
         """Write arrays/<name>.npz: which operation the answers of the test set belong to."""
         eval_set = self.eval_sets["test"]
-        _, answers = self.answers(rows, eval_set)
+        _, answers = self.answers(masking, eval_set)
         of_item = eval_set.items[:, 0]
         results = self.both_results(eval_set.cases["pairs"])[of_item]
         counts = confusion(answers[:, 0][of_item], results, eval_set.operation)
@@ -105,8 +105,8 @@ class AddMulFeedForward(_AddOrMultiply):
     def make_model(self, rng: torch.Generator) -> torch.nn.Module:
         return FeedForward(self.n_in, self.options.n_digits * BASE, self.options.layer_sizes, rng=rng)
 
-    def logits(self, cases: Cases, rows: Rows | None, subtask: str | None) -> Tensor:
-        return self.masked(self.inputs(cases), rows).view(-1, 1, self.options.n_digits, BASE)
+    def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
+        return self.masked(self.inputs(cases), masking).view(-1, 1, self.options.n_digits, BASE)
 
 
 class AddMul(_AddOrMultiply):
@@ -116,6 +116,6 @@ class AddMul(_AddOrMultiply):
         options = self.options
         return LSTMModel(self.n_in, options.n_digits * BASE, options.state_size, options.n_layers, rng=rng)
 
-    def logits(self, cases: Cases, rows: Rows | None, subtask: str | None) -> Tensor:
+    def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
         x = self.inputs(cases).unsqueeze(1).expand(-1, STEPS, -1)
-        return self.masked(x, rows)[:, -1].view(-1, 1, self.options.n_digits, BASE)
+        return self.masked(x, masking)[:, -1].view(-1, 1, self.options.n_digits, BASE)

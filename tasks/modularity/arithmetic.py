@@ -14,7 +14,7 @@ from analysis.inverse import inverse
 from data.arithmetic import BASE, HeldOut, digits, draw_set
 from masks.algebra import Masks
 from masks.masking import Given
-from masks.model import Rows
+from masks.model import Masking
 from tasks.modularity.subnets import CONTROL, SubnetTask
 
 EVAL_BATCH = 8192
@@ -68,7 +68,7 @@ class Arithmetic(SubnetTask):
         """Return the forward passes of a training batch; only the subtask's when one is given."""
 
     @abstractmethod
-    def logits(self, cases: Cases, rows: Rows | None, subtask: str | None) -> Tensor:
+    def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
         """Run the network: [C, A, n_digits, 10], A answers a case."""
 
     @abstractmethod
@@ -95,14 +95,14 @@ class Arithmetic(SubnetTask):
         index = index if subset is None else subset[index]
         return self.cases({name: tensor[index] for name, tensor in self.train_set.items()}, subtask)
 
-    def loss(self, cases: Cases, subtask: str | None, rows: Rows | None) -> Tensor:
+    def loss(self, cases: Cases, subtask: str | None, masking: Masking | None) -> Tensor:
         """Return the mean cross entropy over cases, answers and digits."""
-        logits = self.logits(cases, rows, subtask)
+        logits = self.logits(cases, masking, subtask)
         targets = digits(self.results(cases, subtask), self.options.n_digits)
         return cross_entropy(logits.flatten(0, -2), targets.flatten())
 
     @torch.no_grad()
-    def answers(self, rows: Rows | None, eval_set: EvalSet, subtask: str | None = None) -> tuple[Tensor, Tensor]:
+    def answers(self, masking: Masking | None, eval_set: EvalSet, subtask: str | None = None) -> tuple[Tensor, Tensor]:
         """Return every case's loss [C, A] and answer as a number [C, A], in eval mode."""
         training, n_digits = self.model.training, self.options.n_digits
         self.model.eval()
@@ -110,7 +110,7 @@ class Arithmetic(SubnetTask):
         size = self.options.train.eval_batch_size or EVAL_BATCH
         for start in range(0, len(next(iter(eval_set.cases.values()))), size):
             cases = {name: tensor[start : start + size] for name, tensor in eval_set.cases.items()}
-            logits = self.logits(cases, rows, subtask)
+            logits = self.logits(cases, masking, subtask)
             target = digits(self.results(cases, subtask), n_digits)
             loss = cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
             losses.append(loss.view(target.shape).mean(-1))
@@ -118,19 +118,19 @@ class Arithmetic(SubnetTask):
         self.model.train(training)
         return torch.cat(losses), torch.cat(numbers)
 
-    def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
+    def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:
         """Return accuracy/<part> of the whole task on a set: valid, test or seen."""
         eval_set = self.eval_sets[name]
-        _, numbers = self.answers(rows, eval_set)
+        _, numbers = self.answers(masking, eval_set)
         correct = (numbers == self.results(eval_set.cases, None)).flatten()[eval_set.items]
         return {f"accuracy/{part}": value for part, value in self.parts(correct, eval_set).items()}
 
-    def measure(self, rows: Rows | None, subtask: str | None) -> dict[str, float]:
+    def measure(self, masking: Masking | None, subtask: str | None) -> dict[str, float]:
         """Return loss and accuracies on valid and seen; under a restriction, those of the subtask alone."""
         numbers: dict[str, float] = {}
         for name in ("valid", "seen"):
             eval_set = self.restricted(self.eval_sets[name], subtask)
-            losses, answers = self.answers(rows, eval_set, subtask)
+            losses, answers = self.answers(masking, eval_set, subtask)
             correct = answers == self.results(eval_set.cases, subtask)
             numbers[f"{name}/loss"] = losses.flatten()[eval_set.items].mean().item()
             items = correct.flatten()[eval_set.items]
@@ -143,6 +143,6 @@ class Arithmetic(SubnetTask):
         control, numbers = self.masked.masks(CONTROL), {}
         for way in self.options.inverse_io:
             if subnet != CONTROL or way != "control":
-                rows = Given(inverse(masks, self.model.io(), way, control))
-                numbers |= self.all_accuracies(f"inverse/{subnet}/{way}", rows, ("valid", "test"))
+                masking = Given(inverse(masks, self.model.io(), way, control))
+                numbers |= self.all_accuracies(f"inverse/{subnet}/{way}", masking, ("valid", "test"))
         return numbers

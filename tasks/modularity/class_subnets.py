@@ -18,7 +18,7 @@ from data.outline import Outline
 from layers.evaluating import evaluating
 from masks.algebra import Masks
 from masks.masking import Hard
-from masks.model import Rows
+from masks.model import Masking
 from models.cifar import conv_net, layer_groups
 from tasks.images import outline_of, sets_of
 from tasks.modularity.subnets import SubnetTask
@@ -105,37 +105,37 @@ class ClassTask(SubnetTask):
         drawn = x[index]
         return cropped_and_flipped(drawn, self.black, rng) if self.options.data.augment else drawn, y[index]
 
-    def loss(self, batch: Batch, subtask: str | None, rows: Rows | None) -> Tensor:
+    def loss(self, batch: Batch, subtask: str | None, masking: Masking | None) -> Tensor:
         """Return the mean cross entropy."""
         x, y = batch
-        return cross_entropy(self.masked(x, rows), y)
+        return cross_entropy(self.masked(x, masking), y)
 
-    def logits(self, rows: Rows | None, x: Tensor) -> Tensor:
+    def logits(self, masking: Masking | None, x: Tensor) -> Tensor:
         """Return the network's outputs [N, classes], in eval mode."""
         size = self.options.train.eval_batch_size or EVAL_BATCH
         with evaluating(self.model):
-            return torch.cat([self.masked(part, rows) for part in x.split(size)])
+            return torch.cat([self.masked(part, masking) for part in x.split(size)])
 
-    def measure(self, rows: Rows | None, subtask: str | None) -> dict[str, float]:
+    def measure(self, masking: Masking | None, subtask: str | None) -> dict[str, float]:
         """Return loss and accuracy on the held-out and the seen images of the subtask's classes."""
         numbers = {}
         for name in self.images.keys() & {"valid", "seen"}:
             index = self.of_subtask(name, subtask)
             x, y = (tensor[index] for tensor in self.images[name])
-            logits = self.logits(rows, x)
+            logits = self.logits(masking, x)
             numbers[f"{name}/loss"] = cross_entropy(logits, y).item()
             numbers[f"{name}/accuracy/total"] = (logits.argmax(1) == y).double().mean().item()
         return dict(sorted(numbers.items()))
 
-    def confusion(self, rows: Rows | None, name: str) -> Tensor:
+    def confusion(self, masking: Masking | None, name: str) -> Tensor:
         """Count a set's images by class (row) and by the network's answer (column): [classes, classes] int64."""
         x, y = self.images[name]
-        answers = self.logits(rows, x).argmax(1)
+        answers = self.logits(masking, x).argmax(1)
         return torch.bincount(y * self.classes + answers, minlength=self.classes**2).view(self.classes, -1)
 
-    def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
+    def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:
         """Return accuracy/total and that of each class."""
-        counts = self.confusion(rows, name).double()
+        counts = self.confusion(masking, name).double()
         right = counts.diagonal()
         each = (right / counts.sum(1).clamp(min=1)).tolist()
         numbers = {"accuracy/total": (right.sum() / counts.sum()).item()}

@@ -92,16 +92,16 @@ class PermutedMNIST(Task):
             name, order = f"perm_{permutation}", self.order(permutation)
             yield Stage(
                 name=name,
-                data=partial(self.draw, order),
+                batch=partial(self.draw, order),
                 steps=mask.steps,
-                train=partial(self.begin, permutation),
-                rows=lambda seed, progress, name=name: Sample(name, mask.samples, seed, progress),
+                parameters=partial(self.begin, permutation),
+                masking=lambda seed, progress, name=name: Sample(name, mask.samples, seed, progress),
                 annealed=self.masked.annealed,
                 loss=partial(self.loss, name),
-                measure=partial(self.measure, permutation),
+                evaluate=partial(self.measure, permutation),
                 optim=optim,
-                finish=partial(self.finish, permutation),
-                best="valid/accuracy/total" if "valid" in self.sets else "",
+                on_end=partial(self.finish, permutation),
+                monitor="valid/accuracy/total" if "valid" in self.sets else "",
             )
 
     def draw(self, order: Tensor, rng: torch.Generator, step: int) -> Batch:
@@ -131,7 +131,7 @@ class PermutedMNIST(Task):
                     weight.copy_(torch.where(used[n], before[n], weight))
         transfer = self.options.transfer
         first = self.options.mask.init if permutation == 0 else transfer.mask_new_init
-        scores = self.masked.learn(name, first, self.options.seed)
+        scores = self.masked.add_scores(name, first, self.options.seed)
         if fresh:
             with torch.no_grad():
                 for n, tensor in scores.items():
@@ -145,20 +145,20 @@ class PermutedMNIST(Task):
         weights = {f"weights/{n}": weight for n, weight in self.masked.weights.items()}
         return weights | {f"scores/{n}": tensor for n, tensor in scores.items()}
 
-    def loss(self, name: str, batch: Batch, rows: Sample) -> Tensor:
+    def loss(self, name: str, batch: Batch, masking: Sample) -> Tensor:
         """Return the mean cross entropy and the penalty."""
         x, y = batch
         scale = self.options.mask.penalty / len(y)
-        return cross_entropy(self.masked(x, rows), y) + scale * self.masked.penalty(name, rows.progress)
+        return cross_entropy(self.masked(x, masking), y) + scale * self.masked.penalty(name, masking.progress)
 
     @torch.no_grad()
     def score(self, permutation: int, part: str, masks: Masks | None = None) -> dict[str, float]:
         """Return loss and accuracy/total of a set, by the permutation's mask or another one on its weights."""
         name = f"perm_{permutation}"
-        rows = _OfPermutation(masks or self.masked.masks(name), self.own.get(name, {}))
+        masking = _OfPermutation(masks or self.masked.masks(name), self.own.get(name, {}))
         x, y = self.sets[part]
         parts = x[:, self.order(permutation)].split(self.options.eval_batch_size)
-        logits = torch.cat([self.masked(images, rows) for images in parts])
+        logits = torch.cat([self.masked(images, masking) for images in parts])
         return {
             "loss": cross_entropy(logits, y).item(),
             "accuracy/total": (logits.argmax(1) == y).double().mean().item(),
@@ -176,7 +176,7 @@ class PermutedMNIST(Task):
         name, used = f"perm_{permutation}", self.used(permutation)
         if self.options.run.save_tensors:
             self.run.write_tensors(f"scores_{name}", self.masked.scores(name))
-        masks = self.masked.settle(name)
+        masks = self.masked.finalize(name)
         masks.save(self.run.path("masks", f"{name}.npz"))
         if self.first:
             self.own[name] = {n: self.masked.weights[n].detach().clone() for n in self.first}

@@ -17,7 +17,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from data.sequences import Pairs, Sequences, join
 from layers.evaluating import evaluating
-from masks.model import Rows
+from masks.model import Masking
 from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
 
@@ -122,43 +122,43 @@ class SequenceTask(SubnetTask):
         taught = float(torch.rand((), generator=rng)) < self.teaching
         return self.training[subtask].batch(index), taught
 
-    def loss(self, batch: tuple[Pairs, bool], subtask: str | None, rows: Rows | None) -> Tensor:
+    def loss(self, batch: tuple[Pairs, bool], subtask: str | None, masking: Masking | None) -> Tensor:
         """Return the cross entropy, summed over an answer and its end, mean over answers."""
         pairs, taught = batch
-        outputs = self.masked(pairs.source, rows, pairs.source_length, pairs.target, taught=taught)
+        outputs = self.masked(pairs.source, masking, pairs.source_length, pairs.target, taught=taught)
         return _cross_entropy(outputs, pairs) / len(pairs.source)
 
-    def right(self, rows: Rows | None, pairs: Sequences) -> Tensor:
+    def right(self, masking: Masking | None, pairs: Sequences) -> Tensor:
         """Return [N] which answers, word by word and in their length, are right; in eval mode."""
         right = torch.zeros(len(pairs), dtype=torch.bool)
         with evaluating(self.model):
             for index, batch in pairs.buckets(self.options.train.eval_batch_size or EVAL_BATCH):
                 wanted = F.pad(batch.target, (0, 1), value=pairs.target.end)
-                found = self.masked(batch.source, rows, batch.source_length, most=wanted.shape[1])
+                found = self.masked(batch.source, masking, batch.source_length, most=wanted.shape[1])
                 right[index] = (found == wanted).all(1).cpu()
         return right
 
-    def mean_loss(self, rows: Rows | None, pairs: Sequences) -> float:
+    def mean_loss(self, masking: Masking | None, pairs: Sequences) -> float:
         """Return the loss of these pairs, the words before being the right ones; in eval mode."""
         total = 0.0
         with evaluating(self.model):
             for _, batch in pairs.buckets(self.options.train.eval_batch_size or EVAL_BATCH):
-                outputs = self.masked(batch.source, rows, batch.source_length, batch.target)
+                outputs = self.masked(batch.source, masking, batch.source_length, batch.target)
                 total += _cross_entropy(outputs, batch).item()
         return total / len(pairs)
 
-    def measure(self, rows: Rows | None, subtask: str | None) -> dict[str, float]:
+    def measure(self, masking: Masking | None, subtask: str | None) -> dict[str, float]:
         """Return loss and accuracy on the held-out and the seen pairs of what is trained on."""
         numbers = {}
         for (of, name), pairs in self.measured.items():
             if of == subtask:
-                numbers[f"{name}/loss"] = self.mean_loss(rows, pairs)
-                numbers[f"{name}/accuracy/total"] = self.right(rows, pairs).double().mean().item()
+                numbers[f"{name}/loss"] = self.mean_loss(masking, pairs)
+                numbers[f"{name}/accuracy/total"] = self.right(masking, pairs).double().mean().item()
         return numbers
 
-    def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
+    def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:
         """Return accuracy/total, and of each part where there are several."""
-        right = {part: self.right(rows, pairs).double() for part, pairs in self.at_end[name].items()}
+        right = {part: self.right(masking, pairs).double() for part, pairs in self.at_end[name].items()}
         numbers = {"accuracy/total": torch.cat(list(right.values())).mean().item()}
         each = {f"accuracy/{part}": found.mean().item() for part, found in right.items()}
         return numbers | (each if len(each) > 1 else {})

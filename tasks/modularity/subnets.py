@@ -25,7 +25,7 @@ from core.trackers import Mirrors
 from masks.algebra import Masks
 from masks.maskable import maskable
 from masks.masking import Given, Hard, Sample
-from masks.model import MaskedModel, Rows, freeze
+from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
 from tasks.pretrained import restore
 from tasks.task import Task
@@ -78,15 +78,15 @@ class SubnetTask(Task):
         """Draw a training batch of `size` examples, of one subtask or of the whole task."""
 
     @abstractmethod
-    def loss(self, batch: Any, subtask: str | None, rows: Rows | None) -> Tensor:
+    def loss(self, batch: Any, subtask: str | None, masking: Masking | None) -> Tensor:
         """Return the mean loss of a batch, without regularisers."""
 
     @abstractmethod
-    def measure(self, rows: Rows | None, subtask: str | None) -> dict[str, float]:
+    def measure(self, masking: Masking | None, subtask: str | None) -> dict[str, float]:
         """Return <set>/loss and <set>/accuracy/<part> while training; under a restriction, of the subtask alone."""
 
     @abstractmethod
-    def accuracy(self, rows: Rows | None, name: str) -> dict[str, float]:
+    def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:
         """Return accuracy/<part> of the whole task on one of the `sets`."""
 
     # stages
@@ -96,14 +96,14 @@ class SubnetTask(Task):
         self.model.requires_grad_(True).train()
         yield Stage(
             name="train",
-            data=self.train_batch,
+            batch=self.train_batch,
             steps=0 if self.restored else self.options.train.steps,
-            train=lambda: {} if self.restored else dict(self.model.named_parameters()),
-            loss=lambda batch, rows: self.loss(*batch, rows),
-            measure=lambda: self.measure(None, None),
+            parameters=lambda: {} if self.restored else dict(self.model.named_parameters()),
+            loss=lambda batch, masking: self.loss(*batch, masking),
+            evaluate=lambda: self.measure(None, None),
             optim=self.options.train,
-            finish=self.finish_training,
-            best=self.best,
+            on_end=self.finish_training,
+            monitor=self.best,
         )
         freeze(self.model)
         self.before_masks()
@@ -134,29 +134,31 @@ class SubnetTask(Task):
         scale = mask.penalty / size
         return Stage(
             name=subnet,
-            data=lambda rng, step: (self.draw(rng, size, subtask), subtask),
+            batch=lambda rng, step: (self.draw(rng, size, subtask), subtask),
             steps=mask.steps,
-            train=lambda: self.scores_to_train(subnet),
-            rows=lambda seed, progress: Sample(subnet, mask.samples, seed, progress),
-            loss=lambda batch, rows: self.loss(*batch, rows) + scale * self.masked.penalty(subnet, rows.progress),
+            parameters=lambda: self.scores_to_train(subnet),
+            masking=lambda seed, progress: Sample(subnet, mask.samples, seed, progress),
+            loss=lambda batch, masking: (
+                self.loss(*batch, masking) + scale * self.masked.penalty(subnet, masking.progress)
+            ),
             annealed=self.masked.annealed,
-            measure=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},
+            evaluate=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},
             optim=mask.training(self.options.train.eval_every, self.options.train.grad_clip),
-            finish=lambda: self.finish_mask(subnet),
+            on_end=lambda: self.finish_mask(subnet),
         )
 
     def scores_to_train(self, subnet: str) -> Mapping[str, Tensor]:
         """Return the scores of a subnet without those that it takes from the control."""
-        scores = self.masked.learn(subnet, self.options.mask.init, self.options.seed)
+        scores = self.masked.add_scores(subnet, self.options.mask.init, self.options.seed)
         if subnet == CONTROL:
             return scores
         for name in self.from_control:
             scores[name].requires_grad_(False).copy_(self.masked.scores(CONTROL)[name])
         return {name: tensor for name, tensor in scores.items() if name not in self.from_control}
 
-    def all_accuracies(self, prefix: str, rows: Rows | None, sets: tuple[str, ...]) -> dict[str, float]:
+    def all_accuracies(self, prefix: str, masking: Masking | None, sets: tuple[str, ...]) -> dict[str, float]:
         """Return <prefix>/<set>/accuracy/<part> for these sets."""
-        return {f"{prefix}/{name}/{k}": v for name in sets for k, v in self.accuracy(rows, name).items()}
+        return {f"{prefix}/{name}/{k}": v for name in sets for k, v in self.accuracy(masking, name).items()}
 
     # ends of stages
 
@@ -176,7 +178,7 @@ class SubnetTask(Task):
         for name, tensor in scores.items():
             self.mirrors.histogram(f"{subnet}/probability/{name}", tensor.detach().sigmoid().cpu().numpy())
         keep = subnet == CONTROL and self.from_control
-        masks = self.masked.masks(subnet) if keep else self.masked.settle(subnet)
+        masks = self.masked.masks(subnet) if keep else self.masked.finalize(subnet)
         masks.save(self.run.path("masks", f"{subnet}.npz"))
         for name, mask in masks.items():
             if mask.dim() > 1:
@@ -187,8 +189,8 @@ class SubnetTask(Task):
         numbers |= self.all_accuracies(f"random/{subnet}", Given(random), self.tests)
         if subnet == CONTROL:
             for early in (True, False):
-                rows = Given(half(masks, self.groups(), early, self.middle_is_early))
-                numbers |= self.all_accuracies(f"half/{'early' if early else 'late'}", rows, self.tests)
+                masking = Given(half(masks, self.groups(), early, self.middle_is_early))
+                numbers |= self.all_accuracies(f"half/{'early' if early else 'late'}", masking, self.tests)
         numbers |= self.extra(subnet, masks)
         if subnet == self.subnets[-1]:
             numbers |= self.compare()

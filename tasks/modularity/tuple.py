@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.arithmetic import BASE, encode
 from masks.algebra import Masks
-from masks.model import Rows
+from masks.model import Masking
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 from tasks.modularity.arithmetic import Arithmetic, Cases, EvalSet
@@ -103,12 +103,12 @@ class TupleFeedForward(_DoubleAddition):
         )
         return {"slot": slots.expand(pairs.shape[:2]).flatten(), "pairs": pairs.flatten(0, 1)}
 
-    def logits(self, cases: Cases, rows: Rows | None, subtask: str | None) -> Tensor:
+    def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
         slot, n = cases["slot"], len(cases["slot"])
         at = torch.arange(n, device=self.device)
         x = torch.zeros(n, PAIRS, self.width, device=self.device)
         x[at, slot] = encode(cases["pairs"], self.options.n_digits)
-        y = self.masked(x.flatten(1), rows)
+        y = self.masked(x.flatten(1), masking)
         return y.view(n, PAIRS, self.options.n_digits, BASE)[at, slot].unsqueeze(1)
 
     def results(self, cases: Cases, subtask: str | None) -> Tensor:
@@ -165,7 +165,7 @@ class Tuple(_DoubleAddition):
     def cases(self, examples: Cases, subtask: str | None) -> Cases:
         return examples
 
-    def logits(self, cases: Cases, rows: Rows | None, subtask: str | None) -> Tensor:
+    def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
         mode, only = self.mode, self.index(subtask)
         encoded = encode(cases["pairs"], self.options.n_digits)
         n, _, width = encoded.shape
@@ -174,7 +174,7 @@ class Tuple(_DoubleAddition):
         for pair in range(PAIRS) if only is None else (only,):
             window = slice(pair * STEPS_PER_PAIR, (pair + 1) * STEPS_PER_PAIR) if mode.windowed_input else slice(None)
             x[:, window, 0 if mode.shared_input else pair] = encoded[:, pair].unsqueeze(1)
-        y = self.masked(x.flatten(2), rows)
+        y = self.masked(x.flatten(2), masking)
         y = y.view(n, PAIRS * STEPS_PER_PAIR, -1, self.options.n_digits, BASE)
         read = [
             y[:, (pair + 1) * STEPS_PER_PAIR - 1 if mode.windowed_output else -1, 0 if mode.shared_output else pair]

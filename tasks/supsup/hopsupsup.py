@@ -64,30 +64,30 @@ class HopSupSup(Task):
         for task in range(self.tasks.count):
             yield Stage(
                 name="learn",
-                data=lambda rng, step, task=task: self.tasks.batch(task, step),
+                batch=lambda rng, step, task=task: self.tasks.batch(task, step),
                 steps=self.tasks.epoch(task) * train.epochs,
-                train=partial(self.masked.learn, name_of(task), self.options.mask.init, self.options.seed),
-                rows=lambda seed, progress, task=task: Sample(name_of(task), 1, seed, progress),
+                parameters=partial(self.masked.add_scores, name_of(task), self.options.mask.init, self.options.seed),
+                masking=lambda seed, progress, task=task: Sample(name_of(task), 1, seed, progress),
                 annealed=self.masked.annealed,
                 loss=self.loss,
-                measure=partial(self.measure, task),
+                evaluate=partial(self.measure, task),
                 optim=TrainOptions(
                     lr=train.lr, optimizer="sgd", momentum=train.momentum, weight_decay=train.weight_decay,
                     grad_clip=None, eval_every=self.tasks.epoch(task),
                 ),
-                finish=partial(self.finish, task),
+                on_end=partial(self.finish, task),
             )  # fmt: skip
 
-    def loss(self, batch: tuple[Tensor, Tensor], rows: Sample) -> Tensor:
+    def loss(self, batch: tuple[Tensor, Tensor], masking: Sample) -> Tensor:
         """Return the mean cross entropy."""
         x, y = batch
-        return cross_entropy(self.masked(x, rows), y)
+        return cross_entropy(self.masked(x, masking), y)
 
-    def right(self, x: Tensor, y: Tensor, rows: Any) -> float:
+    def right(self, x: Tensor, y: Tensor, masking: Any) -> float:
         """Return the fraction of images that are answered right, in even batches of `infer.batch_size` or more."""
         count = max(1, len(x) // self.options.infer.batch_size)
         with evaluating(self.model):
-            parts = [self.masked(part, rows).argmax(-1) for part in x.tensor_split(count)]
+            parts = [self.masked(part, masking).argmax(-1) for part in x.tensor_split(count)]
         return (torch.cat(parts) == y).double().mean().item()
 
     def measure(self, task: int) -> dict[str, float]:
@@ -99,7 +99,7 @@ class HopSupSup(Task):
 
     def finish(self, task: int) -> dict[str, float]:
         """Settle the mask; after the last one, store all of them and find each again."""
-        masks = self.masked.settle(name_of(task))
+        masks = self.masked.finalize(name_of(task))
         masks.save(self.run.path("masks", f"{name_of(task)}.npz"), fingerprint(self.masked.weights))
         return self.find_all() if task == self.tasks.count - 1 else {}
 
@@ -139,7 +139,7 @@ class HopSupSup(Task):
 
 
 class Recovered:
-    """Rows: units switched by z of each layer, in {-1, 1}."""
+    """Masking: units switched by z of each layer, in {-1, 1}."""
 
     k = None
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from core.errors import OptionError
 from core.limits import BatchSize, Below1, Few, Items, Range, Rate, Real, Strength, Width
 from core.option_groups import RunOptions, TaskOptions
-from masks.options import METHODS, ScoreKind, mask_options
+from masks.options import METHODS, ScoreConfig, mask_options
 from tasks.random_net_options import Init
 from tasks.supsup.supsup_options import SequenceImages, SequenceOptions
 
@@ -28,7 +28,7 @@ class SplitOptions(SequenceOptions):
 
 
 @dataclass(frozen=True)
-class UnitMaskKind(ScoreKind):
+class UnitMaskKind(ScoreConfig):
     """The masks: of the hidden units."""
 
     init: Real | None = 1e-8

@@ -49,20 +49,20 @@ class SupSup(ManyTasks):
             trains_weights = self.learner.trains_weights(first)
             yield Stage(
                 name="learn",
-                data=partial(self.batch, tasks),
+                batch=partial(self.batch, tasks),
                 steps=train.steps,
-                train=partial(self.learner.begin, tasks),
-                rows=lambda seed, progress: (seed, progress),
+                parameters=partial(self.learner.begin, tasks),
+                masking=lambda seed, progress: (seed, progress),
                 annealed=self.learner.annealed,
                 loss=partial(self.loss, tasks),
-                measure=partial(self.measure, tasks),
+                evaluate=partial(self.measure, tasks),
                 optim=TrainOptions(
                     lr=train.lr if train.weights_lr is None or not trains_weights else train.weights_lr,
                     optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
                     warmup=train.warmup, schedule=train.schedule, grad_clip=train.grad_clip,
                     eval_every=train.eval_every,
                 ),
-                finish=partial(self.finish, tasks),
+                on_end=partial(self.finish, tasks),
             )  # fmt: skip
 
     def batch(self, tasks: range, rng: torch.Generator, step: int) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from core.fit import Stage
 from core.option_groups import TrainOptions
 from core.store import Run
 from core.trackers import Mirrors
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 from tasks.supsup.learners.masks import MaskLearner
 from tasks.supsup.many_tasks import ManyTasks
 
@@ -72,18 +72,18 @@ class NNs(ManyTasks):
                 continue
             yield Stage(
                 name="learn",
-                data=partial(self.batch, stretch),
+                batch=partial(self.batch, stretch),
                 steps=0 if skipped else every,
-                train=partial(self.begin, stretch),
-                rows=lambda seed, progress: (seed, progress),
+                parameters=partial(self.begin, stretch),
+                masking=lambda seed, progress: (seed, progress),
                 annealed=self.learner.annealed,
                 loss=partial(self.loss, [self.chosen[stretch]]),
-                measure=partial(self.measure, stretch),
+                evaluate=partial(self.measure, stretch),
                 optim=TrainOptions(
                     lr=train.lr, optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
                     grad_clip=train.grad_clip, eval_every=every,
                 ),
-                finish=partial(self.finish, stretch),
+                on_end=partial(self.finish, stretch),
                 carried=self.optimizer,
             )  # fmt: skip
 
@@ -107,7 +107,7 @@ class NNs(ManyTasks):
         if last != found:
             self.optimizer.clear()
         if last not in (found, SKIPPED):
-            self.learner.masked.forget(str(last))
+            self.learner.masked.remove(str(last))
         if found not in (last, known, SKIPPED):
             self.learner.recall(found)
         self.chosen.append(found)
@@ -120,7 +120,7 @@ class NNs(ManyTasks):
         if known == 0:
             return None, 1.0
         if known < self.options.references:
-            compared = MaskBits(bits.shapes, self.options.references, self.device)
+            compared = PackedMasks(bits.shapes, self.options.references, self.device)
             for number in range(known):
                 compared.add(bits.masks(number))
             for number in range(known, self.options.references):

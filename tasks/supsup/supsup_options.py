@@ -9,7 +9,7 @@ from core.conditions import unless, when
 from core.errors import OptionError
 from core.limits import BatchSize, Count, CountFrom0, Few, Positive, Range, Rate, Real, Strength, Width
 from core.option_groups import RunOptions, TaskOptions, TrainOptions
-from masks.options import MaskKind, mask_options
+from masks.options import MaskConfig, mask_options
 from tasks.image_options import ManyImageOptions
 from tasks.random_net_options import RandomNetOptions
 
@@ -49,7 +49,7 @@ class SequenceImages(ManyImageOptions):
 
 
 @dataclass(frozen=True)
-class SupermaskKind(MaskKind):
+class SupermaskKind(MaskConfig):
     """The masks; nothing pays for the weights that they keep."""
 
     init: Real | None = None

@@ -165,7 +165,7 @@ def _string(task: CNNtoLCN, ends: Sequence[nn.Module], lr: float) -> Way:
     optimizer = make_optimizer(stage)
     for step in range(stage.steps):
         train_step(stage, optimizer, task.options.seed, step)
-    stage.finish()
+    stage.on_end()
     return found[0]
 
 

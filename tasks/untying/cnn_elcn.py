@@ -151,15 +151,15 @@ class CNNtoLCN(ImageTask):
 
         return Stage(
             name=group.name,
-            data=lambda rng, step: self.batch(group.splits, step),
+            batch=lambda rng, step: self.batch(group.splits, step),
             steps=group.epochs * per_epoch,
-            train=begin,
-            loss=lambda batch, rows: total(self.losses(self.networks(group), batch)),
-            measure=lambda: self.measure(group),
+            parameters=begin,
+            loss=lambda batch, masking: total(self.losses(self.networks(group), batch)),
+            evaluate=lambda: self.measure(group),
             optim=self.sgd(group.lr),
-            finish=lambda: self.finish(group),
-            best="valid/accuracy" if group.from_scratch and "valid" in self.outline.sizes else "",
-            plan={epoch * per_epoch for epoch in group.plan},
+            on_end=lambda: self.finish(group),
+            monitor="valid/accuracy" if group.from_scratch and "valid" in self.outline.sizes else "",
+            eval_steps={epoch * per_epoch for epoch in group.plan},
             lr_scales=self.lr_scales(group),
             may_diverge=group.kind != "cnn",
         )

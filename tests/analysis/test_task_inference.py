@@ -13,7 +13,7 @@ from data.image_sets import standardised_images
 from masks.masking import Mix, Select
 from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 from models.random_nets import random_net
 
 TASKS, OUTPUTS = 4, 100
@@ -29,7 +29,7 @@ def learned():
     orders = [torch.randperm(64, generator=stream(0, "task", t)) for t in range(TASKS)]
     scores = []
     for name in NAMES:
-        mine = masked.learn(name, 0.0, 0)
+        mine = masked.add_scores(name, 0.0, 0)
         with torch.no_grad():
             for parameter, tensor in mine.items():
                 tensor.uniform_(-0.1, 0.1, generator=stream(0, "scores", name, parameter))
@@ -43,9 +43,9 @@ def learned():
         logits = masked(images, Select(NAMES, seed=step))
         (TASKS * cross_entropy(logits, y[index.flatten()])).backward()
         optimizer.step()
-    bits = MaskBits(masked.shapes, TASKS)
+    bits = PackedMasks(masked.shapes, TASKS)
     for name in NAMES:
-        bits.add(masked.settle(name))
+        bits.add(masked.finalize(name))
     test, _ = standardised_images("digits", hold_out=False)["test"]
     return masked, bits, [test.flatten(1)[:200][:, order].view(-1, 1, 8, 8) for order in orders]
 
@@ -90,4 +90,4 @@ def test_no_task_no_answer(learned):
     masked, _, inputs = learned
     for strategy in STRATEGIES.values():
         with pytest.raises(MaskError, match="no task has been learned, so none can be inferred"):
-            strategy(masked, MaskBits(masked.shapes), inputs[0])
+            strategy(masked, PackedMasks(masked.shapes), inputs[0])

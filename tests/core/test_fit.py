@@ -32,13 +32,13 @@ class Line:
             yield Stage(
                 name=name,
                 steps=steps,
-                train=lambda: {"w": self.w},
+                parameters=lambda: {"w": self.w},
                 optim=self.optim,
-                data=self.draw,
+                batch=self.draw,
                 loss=lambda x, rows, target=target: (torch.dropout(self.w * x, 0.1, True) - target * x).square().mean(),
-                measure=lambda: {"valid": -abs(self.w.item())},
-                best="valid",
-                finish=lambda name=name: self.finished.append(name) or {f"final/{name}": self.w.item()},
+                evaluate=lambda: {"valid": -abs(self.w.item())},
+                monitor="valid",
+                on_end=lambda name=name: self.finished.append(name) or {f"final/{name}": self.w.item()},
             )
 
     def draw(self, rng, step):
@@ -90,9 +90,9 @@ class Carried(Line):
         before = self.start
         for steps in self.steps:
             yield Stage(
-                name="a", steps=steps, train=lambda: {"w": self.w}, optim=self.optim, carried=self.carried,
-                data=lambda rng, step, before=before: torch.tensor([1.0, 0.5 + (before + step) % 3]),
-                loss=lambda x, rows: ((self.w - 3) * x).square().mean(), measure=dict,
+                name="a", steps=steps, parameters=lambda: {"w": self.w}, optim=self.optim, carried=self.carried,
+                batch=lambda rng, step, before=before: torch.tensor([1.0, 0.5 + (before + step) % 3]),
+                loss=lambda x, rows: ((self.w - 3) * x).square().mean(), evaluate=dict,
             )  # fmt: skip
             before += steps
 
@@ -257,7 +257,7 @@ class Planned(Line):
 
     def stages(self):
         for index, stage in enumerate(super().stages()):
-            stage.plan = {0, 2, 5} if index == 0 else {0}
+            stage.eval_steps = {0, 2, 5} if index == 0 else {0}
             stage.lr_scales = {"w": 0.5}
             yield stage
 

@@ -81,11 +81,11 @@ def test_a_network_takes_statistics_for_each_chunk_and_refuses_to_mix_them():
     given = {f"1.{name}": tensor for name, tensor in statistics(2).items()}
     looped = {name: tensor.clone() for name, tensor in given.items()}
     y = forward(network, weights | given, 2, x)
-    torch.testing.assert_close(y, forward(network, weights | looped, 2, x, how="loop"))
+    torch.testing.assert_close(y, forward(network, weights | looped, 2, x, backend="loop"))
     assert all(torch.equal(given[name], looped[name]) for name in given)
     assert forward(network, {"0.weight": weights["0.weight"][:1]}, 1, x).shape == x.shape, "one chunk mixes nothing"
     with pytest.raises(LayerError, match=r"'1' .*BatchNorm2d\) takes statistics over the whole batch"):
-        forward(network, weights, 2, x, how="layers")
+        forward(network, weights, 2, x, backend="layers")
 
 
 def test_what_cannot_be_done_is_one_sentence():

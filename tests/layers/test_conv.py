@@ -88,9 +88,9 @@ def test_a_masked_network_of_them_runs_through_the_layers():
     network = nn.Sequential(Conv2d(2, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), Linear(27, 4))
     names, x = ["0.weight", "4.weight"], rand(6, 2, 6, 6)
     outputs = []
-    for how in ("layers", "auto", "vmap", "loop"):
-        masked = MaskedModel(freeze(network.double()), Gumbel(), names, how=how)
-        masked.learn("subnet", 0.0, 0)
+    for backend in ("layers", "auto", "vmap", "loop"):
+        masked = MaskedModel(freeze(network.double()), Gumbel(), names, backend=backend)
+        masked.add_scores("subnet", 0.0, 0)
         outputs.append(masked(x, Sample("subnet", 3, 7)))
     assert all(torch.allclose(y, outputs[0], rtol=0, atol=1e-10) for y in outputs)
     assert outputs[0].std() > 0.01

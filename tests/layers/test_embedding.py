@@ -59,7 +59,7 @@ def test_errors():
     with pytest.raises(LayerError) as caught:
         functional_call(Embedding(5, 3, max_norm=1.0), {"weight": torch.zeros(2, 5, 3)}, (WORDS,))
     assert str(caught.value) == (
-        "Embedding: max_norm rescales the table in place, which K tables cannot; use max_norm=None or how='loop'"
+        "Embedding: max_norm rescales the table in place, which K tables cannot; use max_norm=None or backend='loop'"
     )
     with pytest.raises(BatchError, match="Embedding with K=2 tables needs an input .*, not a single index"):
         functional_call(Embedding(5, 3), {"weight": torch.zeros(2, 5, 3)}, (torch.tensor(1),))

@@ -215,7 +215,7 @@ def test_dropout_lies_between_the_layers_and_only_in_training():
     assert torch.equal(h, again)
 
 
-WAY_OUT = "or run it with how='loop'"
+WAY_OUT = "or run it with backend='loop'"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 
 shapes = st.lists(st.lists(st.integers(1, 5), min_size=0, max_size=3).map(tuple), min_size=1, max_size=4)
 
@@ -118,7 +118,7 @@ def test_signed_masks(tmp_path):
     assert torch.equal(random.flatten().sort().values, signed["a"].flatten().sort().values)
     assert not torch.equal(random, signed["a"])
     with pytest.raises(MaskError, match="masks with signs do not fit into a bit"):
-        MaskBits({"a": (7, 5)}).add(signed)
+        PackedMasks({"a": (7, 5)}).add(signed)
 
 
 def test_a_name_without_a_mask_is_not_in_them():

@@ -111,7 +111,7 @@ def test_the_product_is_weight_times_sample_in_value_and_gradient(method, weight
     scores = scores_of(method, weight)
     upstream = torch.randn(4, 30, 20, generator=stream(2, "upstream"), dtype=torch.float64)
     inputs = [scores, weight] if grad_of_weight else [scores]
-    fused = method.product(weight, scores, 4, 5)
+    fused = method.masked_weight(weight, scores, 4, 5)
     plain = weight * method.sample(scores, 4, 5)
     assert torch.equal(fused, plain)
     for one, other in zip(
@@ -235,7 +235,7 @@ def test_impossible_options(name, options, text):
 def test_penalties_of_tensors_become_one_number(name, reduction):
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2, bias=False))
     masked = MaskedModel(model, METHODS[name](reduction=reduction), [n for n, _ in model.named_parameters()])
-    scores = masked.learn("a", None, 0)
+    scores = masked.add_scores("a", None, 0)
     entries = [METHODS[name]().at(0.5).penalty(s) for s in scores.values()]
     sizes = [s.numel() for s in scores.values()]
     expected = {

@@ -60,12 +60,12 @@ def pieces(build, **options):
 def stage_of(graft, batch, optim, steps=4):
     return Stage(
         name="graft",
-        data=lambda rng, step: batch,
+        batch=lambda rng, step: batch,
         steps=steps,
-        train=graft.trained,
+        parameters=graft.trained,
         optim=optim,
-        measure=dict,
-        loss=lambda batch, rows: cross_entropy(graft(batch[0]), batch[1]),
+        evaluate=dict,
+        loss=lambda batch, masking: cross_entropy(graft(batch[0]), batch[1]),
     )
 
 
@@ -90,7 +90,7 @@ def test_a_frozen_part_keeps_its_bits_and_all_else_is_trained(build, optim):
     for name, parameter in graft.model.named_parameters():
         if name not in masks:
             assert not torch.equal(parameter, donor[name]), f"{name} is trained"
-    assert torch.equal(graft.settle().eval()(batch[0]), graft(batch[0]))
+    assert torch.equal(graft.finalize().eval()(batch[0]), graft(batch[0]))
 
 
 @pytest.mark.parametrize("build", [words, images])

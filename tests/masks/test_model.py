@@ -1,4 +1,4 @@
-"""MaskedModel: rows give the weights they promise, the wrapped model stays as it was, subnets go by name."""
+"""MaskedModel: maskings give the weights they promise, the wrapped model stays as it was, subnets go by name."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def model():
 def masked(model):
     masked = MaskedModel(model, METHODS["gumbel"](), NAMES)
     for i, subnet in enumerate(("add", "mul")):
-        for name, scores in masked.learn(subnet, 0.0, seed=0).items():
+        for name, scores in masked.add_scores(subnet, 0.0, seed=0).items():
             with torch.no_grad():
                 scores += torch.randn(scores.shape, generator=stream(i, name), dtype=scores.dtype)
     return masked
@@ -105,8 +105,8 @@ def test_mix_is_a_superposition_with_gradients_to_its_coefficients(masked, model
 def test_the_wrapped_model_is_left_as_it_was(masked, model, x):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     ids = {name: id(p) for name, p in model.named_parameters()}
-    for rows in (None, Hard("add"), Sample("add", k=2, seed=0), Select(["add", "mul"])):
-        masked(x, rows).sum().backward()
+    for masking in (None, Hard("add"), Sample("add", k=2, seed=0), Select(["add", "mul"])):
+        masked(x, masking).sum().backward()
     assert ids == {name: id(p) for name, p in model.named_parameters()}
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
@@ -120,22 +120,22 @@ def test_a_frozen_network_gets_no_gradients(masked, model, x):
 
 def test_settled_subnets_keep_their_masks(masked, x):
     before = masked(x, Hard("add"))
-    masks = masked.settle("add")
+    masks = masked.finalize("add")
     assert torch.equal(masked(x, Hard("add")), before) and masks.count() == masked.masks("add").count()
     assert masked.subnets == ["add", "mul"]
     with pytest.raises(MaskError, match="no subnet 'add' is being learned; there are: mul"):
         masked(x, Sample("add", k=2, seed=0))
     with pytest.raises(MaskError, match="subnet 'add' has been learned already"):
-        masked.learn("add", 0.0, seed=0)
+        masked.add_scores("add", 0.0, seed=0)
 
 
 def test_state_comes_back(masked, model, x):
-    masked.settle("mul")
+    masked.finalize("mul")
     state = torch.load(_saved(masked.state_dict()), weights_only=True)
     other = MaskedModel(FeedForward(6, 3, (5,), rng=stream(1, "init")).double(), METHODS["gumbel"](), NAMES)
     other.load_state_dict(state)
-    for rows in (None, Hard("mul"), Sample("add", k=4, seed=1)):
-        assert torch.equal(other(x, rows), masked(x, rows))
+    for masking in (None, Hard("mul"), Sample("add", k=4, seed=1)):
+        assert torch.equal(other(x, masking), masked(x, masking))
 
 
 def _saved(state):
@@ -154,7 +154,7 @@ def _saved(state):
         (lambda m, x: m(x[:7], Sample("add", k=4, seed=0)), BatchError, "7 rows cannot be cut into K=4"),
         (lambda m, x: m(x, Given(Masks({}))), MaskError, "these masks lack 'layers.0.weight'"),
         (
-            lambda m, x: m.give("new", Masks({n: torch.ones(1, dtype=torch.bool) for n in NAMES})),
+            lambda m, x: m.add("new", Masks({n: torch.ones(1, dtype=torch.bool) for n in NAMES})),
             MaskError,
             "mask 'layers.0.weight' has shape (1,); the weight has shape (5, 6)",
         ),
@@ -166,7 +166,7 @@ def _saved(state):
     ],
 )
 def test_errors(masked, x, act, error, text):
-    masked.settle("mul")
+    masked.finalize("mul")
     with pytest.raises(error) as caught:
         act(masked, x)
     assert text in str(caught.value) and "\n" not in str(caught.value)
@@ -175,8 +175,8 @@ def test_errors(masked, x, act, error, text):
 def test_any_module_can_be_masked(x):
     foreign = nn.Sequential(nn.Linear(6, 5), nn.GELU(), nn.Linear(5, 3)).double()
     masked = MaskedModel(foreign, METHODS["gumbel"](), ["0.weight", "2.weight"])
-    masked.learn("add", 0.0, seed=0)
-    ways = [MaskedModel(foreign, masked.method, ["0.weight", "2.weight"], how) for how in ("vmap", "loop")]
+    masked.add_scores("add", 0.0, seed=0)
+    ways = [MaskedModel(foreign, masked.method, ["0.weight", "2.weight"], backend) for backend in ("vmap", "loop")]
     for way in ways:
         way.load_state_dict(masked.state_dict())
         torch.testing.assert_close(way(x, Sample("add", 4, 1)), masked(x, Sample("add", 4, 1)), rtol=1e-10, atol=1e-10)

@@ -6,7 +6,7 @@ import torch
 from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
-from masks.packed_masks import BLOCK, MaskBits
+from masks.packed_masks import BLOCK, PackedMasks
 
 SHAPES = {"a": (5, 7), "b": (3, 2, 3, 3), "c": (4,)}
 
@@ -18,7 +18,7 @@ def draw(t):
 
 @pytest.fixture(scope="module")
 def many():
-    bits = MaskBits(SHAPES, room=3)
+    bits = PackedMasks(SHAPES, room=3)
     masks = [draw(t) for t in range(BLOCK + 5)]
     assert [bits.add(one) for one in masks] == list(range(BLOCK + 5))
     return bits, masks
@@ -47,7 +47,7 @@ def test_inner_products_and_mixtures(many):
 
 def test_an_eighth_of_a_byte_per_weight():
     shapes = {"w": (300, 784), "v": (100, 300)}
-    bits = MaskBits(shapes, room=40)
+    bits = PackedMasks(shapes, room=40)
     for t in range(40):
         bits.add(Masks({n: torch.rand(shape, generator=stream(t, n)) < 0.5 for n, shape in shapes.items()}))
     assert 4 * 40 * (300 * 784 + 100 * 300) / bits.nbytes() > 31.9
@@ -60,15 +60,15 @@ def test_mistakes(many):
     with pytest.raises(MaskError, match="these masks lack 'b'"):
         bits.add(Masks({"a": torch.ones(5, 7, dtype=torch.bool)}))
     with pytest.raises(MaskError, match="there is no mask"):
-        MaskBits(SHAPES).mean()
+        PackedMasks(SHAPES).mean()
 
 
 def test_replacing():
-    bits = MaskBits(SHAPES)
+    bits = PackedMasks(SHAPES)
     for t in range(3):
         bits.add(draw(t))
     bits.replace(1, draw(9))
-    expected = MaskBits(SHAPES)
+    expected = PackedMasks(SHAPES)
     for t in (0, 9, 2):
         expected.add(draw(t))
     assert torch.equal(bits.bits, expected.bits)

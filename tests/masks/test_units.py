@@ -186,11 +186,11 @@ def test_what_has_no_such_unit_is_named(model, name, kind, text):
 KINDS = {"output": None, "input": ["layers.0.weight", "layers.1.weight"], "tensor": None}
 
 
-def masked_with(name, kind, how="auto", **options):
+def masked_with(name, kind, backend="auto", **options):
     model = FeedForward(6, 3, (8,), rng=stream(0, "init")).double()
     names = KINDS[kind] or [n for n, _ in model.named_parameters()]
-    masked = MaskedModel(model, METHODS[name](**options), names, how, kind)
-    for n, scores in masked.learn("a", None, 0).items():
+    masked = MaskedModel(model, METHODS[name](**options), names, backend, kind)
+    for n, scores in masked.add_scores("a", None, 0).items():
         with torch.no_grad():
             scores += torch.randn(scores.shape, generator=stream(1, n), dtype=scores.dtype)
     return masked
@@ -221,7 +221,7 @@ def test_every_method_keeps_and_drops_whole_units(method, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_k_at_once_are_k_one_by_one_and_tensors_drawn_together_keep_their_scores(method, kind, monkeypatch):
     x = torch.randn(8, 6, generator=stream(0, "x"), dtype=torch.float64)
-    ways = [masked_with(method[0], kind, how, **method[1]) for how in ("layers", "vmap", "loop")]
+    ways = [masked_with(method[0], kind, backend, **method[1]) for backend in ("layers", "vmap", "loop")]
     results = [way(x, Sample("a", 4, 1, 0.2)) for way in ways]
     for other in results[1:]:
         torch.testing.assert_close(results[0], other, rtol=1e-10, atol=1e-10)
@@ -236,7 +236,7 @@ def test_k_at_once_are_k_one_by_one_and_tensors_drawn_together_keep_their_scores
 def test_several_subnets_side_by_side():
     masked = masked_with("hard-concrete", "output")
     with torch.no_grad():
-        for scores in masked.learn("b", 0.3, 0).values():
+        for scores in masked.add_scores("b", 0.3, 0).values():
             scores += 0.1
     x = torch.randn(8, 6, dtype=torch.float64)
     alone = torch.cat([masked(x[:4], Hard("a")), masked(x[4:], Hard("b"))])
@@ -261,7 +261,7 @@ def test_penalties_count_weights(reduction):
     units = masked_with("continuous-sparsification", "output", reduction=reduction)
     names = list(units.weights)
     each = MaskedModel(units.model, units.method, names)
-    for name, scores in each.learn("a", 0.0, 0).items():
+    for name, scores in each.add_scores("a", 0.0, 0).items():
         with torch.no_grad():
             scores.copy_(units.units[name].spread(units.scores("a")[name]))
     torch.testing.assert_close(units.penalty("a", 0.4), each.penalty("a", 0.4))
@@ -302,7 +302,7 @@ def test_a_file_has_a_bit_for_each_unit(tmp_path, name):
     assert found.units == masks.units and all(torch.equal(found[n], masks[n]) for n in masks)
     assert masks.packed()["layers.0.weight"].numel() == 1 and bitmap_bytes(masks) == 4, "8, 8, 3 and 3 units"
     again = masked_with(name, "output")
-    again.settle("a")
+    again.finalize("a")
     state = again.state_dict()
     again.load_state_dict(state)
     assert again.masks("a").units == masks.units

@@ -32,5 +32,5 @@ def test_masks_side_by_side(make):
     rng = stream(0, "masks")
     weights = {n: p.detach() * (torch.rand(2, *p.shape, generator=rng) < 0.7) for n, p in network.named_parameters()}
     x = torch.randn(4, 1, 16, 16, dtype=torch.float64)
-    together, looped = (forward(network, weights, 2, x, how=how) for how in ("layers", "loop"))
+    together, looped = (forward(network, weights, 2, x, backend=backend) for backend in ("layers", "loop"))
     torch.testing.assert_close(together, looped)

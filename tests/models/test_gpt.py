@@ -169,6 +169,6 @@ class TestHuggingFace:
             name: p.detach() * (torch.rand(3, *p.shape, generator=stream(i, "masks")) < 0.5)
             for i, (name, p) in enumerate(self.network.named_parameters()) if name in self.network.maskable()
         }  # fmt: skip
-        found, looped = (forward(self.network, given, 3, words(), how=how) for how in ("auto", "loop"))
+        found, looped = (forward(self.network, given, 3, words(), backend=backend) for backend in ("auto", "loop"))
         torch.testing.assert_close(found, looped)
         assert not torch.allclose(found[:2], self.network(words())[:2])

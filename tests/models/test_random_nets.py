@@ -36,7 +36,7 @@ def test_subnets_side_by_side(name):
     network = random_net(name, (1, 12, 12), 10, stream(0, "init"), width=0.25).double()
     masked = MaskedModel(network, EdgePopup(0.5), [n for n, _ in network.named_parameters()])
     for subnet in ("a", "b"):
-        masked.learn(subnet, 0.0, ord(subnet))
+        masked.add_scores(subnet, 0.0, ord(subnet))
     x = torch.randn(4, 1, 12, 12, dtype=torch.float64)
     together = masked(x, Select(["a", "b"]))
     torch.testing.assert_close(together, torch.cat([masked(x[:2], Hard("a")), masked(x[2:], Hard("b"))]))

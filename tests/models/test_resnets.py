@@ -60,7 +60,7 @@ def test_two_masks_in_training_with_statistics_for_each():
     fresh = {n: torch.stack([b, b]) for n, b in network.named_buffers() if n.endswith(("running_mean", "running_var"))}
     x = torch.randn(6, 1, 8, 8, dtype=torch.float64)
     together, alone = ({n: b.clone() for n, b in fresh.items()} for _ in range(2))
-    y = forward(network, weights | together, 2, x, how="layers")
+    y = forward(network, weights | together, 2, x, backend="layers")
     for i, part in enumerate(x.chunk(2)):
         one = {n: tensor[i : i + 1] for n, tensor in (weights | alone).items()}
         torch.testing.assert_close(y[3 * i : 3 * i + 3], forward(network, one, 1, part), rtol=1e-9, atol=1e-9)

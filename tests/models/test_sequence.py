@@ -115,8 +115,8 @@ def test_tied_embeddings():
     source, length, target = torch.randint(5, (4, 3)), torch.full((4,), 3), torch.randint(5, (4, 2))
     twice = small.input_embedding.weight.detach() * torch.tensor([1.0, 2.0]).view(2, 1, 1)
     found, looped = (
-        forward(small, {"input_embedding.weight": twice}, 2, source, length, target, how=how)
-        for how in ("layers", "loop")
+        forward(small, {"input_embedding.weight": twice}, 2, source, length, target, backend=backend)
+        for backend in ("layers", "loop")
     )
     torch.testing.assert_close(found, looped)
 
@@ -162,7 +162,9 @@ def test_masks_side_by_side(kind, most):
     weights = {n: p.detach() * (torch.rand(2, *p.shape, generator=rng) < 0.7) for n, p in network.named_parameters()}
     inputs = (source, length) if most else (source, length, target)
     more = {"most": most} if most else {}
-    together, looped = (forward(network, weights, 2, *inputs, how=how, **more) for how in ("layers", "loop"))
+    together, looped = (
+        forward(network, weights, 2, *inputs, backend=backend, **more) for backend in ("layers", "loop")
+    )
     torch.testing.assert_close(together, looped)
     assert not torch.equal(together[:2], together[2:])
 
@@ -171,8 +173,8 @@ def test_masks_side_by_side(kind, most):
 def test_packed_sequences_are_refused_by_vmap_in_a_sentence():
     network, inputs = make(EncoderDecoder), batch()
     weights = {"output.weight": torch.stack([network.output.weight.detach()] * 2)}
-    with pytest.raises(LayerError, match="EncoderDecoder cannot run under vmap .*; run it with how='loop'"):
-        forward(network, weights, 2, *inputs, how="vmap")
+    with pytest.raises(LayerError, match="EncoderDecoder cannot run under vmap .*; run it with backend='loop'"):
+        forward(network, weights, 2, *inputs, backend="vmap")
 
 
 def test_spread_of_the_first_weights_is_what_the_page_says():

@@ -43,7 +43,7 @@ def test_they_are_the_tasks_of_differentiable_masks():
 @pytest.mark.parametrize("task", OF_MASKS)
 def test_scores_are_trained_by_adam_as_torch_has_it(task, optimizer, tmp_path):
     stage = stage_of_masks(task, tmp_path, **{"mask.lr": 0.03, "mask.grad_clip": 2.0, "train.optimizer": optimizer})
-    stage.train = lambda: {"scores": torch.zeros(3)}
+    stage.parameters = lambda: {"scores": torch.zeros(3)}
     optimizer, theirs = make_optimizer(stage), torch.optim.Adam([torch.zeros(3)], 0.03)
     assert isinstance(optimizer, torch.optim.Adam)
     for name in ("lr", "betas", "eps", "weight_decay", "amsgrad"):

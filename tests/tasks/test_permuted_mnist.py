@@ -114,7 +114,7 @@ def test_the_first_permutation_begins_at_the_masks_own_start_and_later_ones_at_t
     """Measured: with -1 for the first too, as the later ones' new weights have it, it learned .5 to .8 and not .96."""
     task = build(tmp_path, **{"transfer.mask_new_init": -1.0, "transfer.mask_used_init": 3.0, "mask.init": init})
     for permutation, stage in enumerate(task.stages()):
-        stage.train()
+        stage.parameters()
         used = task.used(permutation)
         for name, scores in task.masked.scores(f"perm_{permutation}").items():
             later = torch.where(used[name], 3.0, -1.0)
@@ -122,7 +122,7 @@ def test_the_first_permutation_begins_at_the_masks_own_start_and_later_ones_at_t
         with torch.no_grad():
             for scores in task.masked.scores(f"perm_{permutation}").values():
                 scores.fill_(-1.0).view(-1)[permutation::4] = 1.0
-        stage.finish()
+        stage.on_end()
     assert used["layers.1.weight"].any() and not used["layers.1.weight"].all() and not used["layers.0.weight"].any()
 
 

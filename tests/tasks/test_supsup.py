@@ -235,7 +235,7 @@ def test_a_mask_taken_up_again_is_the_mask_that_was_put_down(tmp_path):
         for scores in learner.own(0).values():
             scores.mul_(torch.randn(scores.shape, generator=stream(0, "x")))
     before = learner.masks(0)
-    learner.settle(0)
+    learner.finalize(0)
     assert learner.masked.subnets == [], "scores live only while their task is trained"
     learner.recall(0)
     assert all(torch.equal(before[name], mask) for name, mask in learner.masked.masks("0").items())

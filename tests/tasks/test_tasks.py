@@ -163,7 +163,7 @@ def test_masks_of_another_network_are_refused(tmp_path):
     other = build({"task": "tuple_ff", "layer_sizes": "13,12"}, tmp_path)
     masks = Masks({name: torch.ones(shape, dtype=torch.bool) for name, shape in other.masked.shapes.items()})
     with pytest.raises(MaskError, match="mask 'layers.0.weight' has shape"):
-        built.masked.give("pair1", masks)
+        built.masked.add("pair1", masks)
 
 
 def test_all_tasks_have_options():

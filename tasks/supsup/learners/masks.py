@@ -14,7 +14,7 @@ from masks.mask_bytes import stored_bytes
 from masks.masking import Select
 from masks.model import MaskedModel
 from masks.options import method_of
-from masks.packed_masks import MaskBits
+from masks.packed_masks import PackedMasks
 from tasks.random_nets import masked_names
 from tasks.supsup.learners.learner import Learner
 
@@ -34,13 +34,13 @@ class MaskLearner(Learner):
         super().__init__(model, options, run)
         names = masked_names(model, options.mask)
         self.masked = MaskedModel(model, method_of(options.mask), names, unit=options.mask.unit)
-        self.bits = MaskBits(self.masked.shapes, device=self.device)
+        self.bits = PackedMasks(self.masked.shapes, device=self.device)
         self._sums: dict[str, Tensor] = {}  # of the last scores of all tasks, for transfer
         self._network = ""
 
     def own(self, task: int) -> dict[str, Tensor]:
         new = str(task) not in self.masked.subnets
-        scores = self.masked.learn(str(task), self.options.mask.init, self.options.seed)
+        scores = self.masked.add_scores(str(task), self.options.mask.init, self.options.seed)
         if new and self._sums and len(self.bits):
             with torch.no_grad():
                 for name, tensor in scores.items():
@@ -70,12 +70,12 @@ class MaskLearner(Learner):
             if self.options.transfer == "scores":
                 for name, tensor in self.masked.scores(str(task)).items():
                     self._sums[name] = self._sums.get(name, 0) + tensor.detach()
-            self.settle(task)
+            self.finalize(task)
 
-    def settle(self, task: int) -> None:
+    def finalize(self, task: int) -> None:
         """Keep the mask of a task, in its file and as bits, and drop its scores."""
         self.store(task)
-        self.masked.forget(str(task))
+        self.masked.remove(str(task))
 
     def store(self, task: int) -> None:
         """Keep the mask of a task as it is now, in its file and as bits; its scores live on."""
@@ -123,7 +123,7 @@ class MaskLearner(Learner):
         super().load_state_dict(state)
         self.masked.load_state_dict({"model": state["model"], "scores": state["scores"], "masks": {}})
         self._sums = {name: tensor.to(self.device) for name, tensor in state["sums"].items()}
-        self.bits = MaskBits(self.masked.shapes, state["learned"], self.device)
+        self.bits = PackedMasks(self.masked.shapes, state["learned"], self.device)
         for task in range(state["learned"]):
             self.bits.add(Masks.load(self._file(task), self.device, self.network_name))
 

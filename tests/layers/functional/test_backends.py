@@ -31,43 +31,43 @@ CHUNK = "for a chunk of 4 rows; K chunks can only be joined where axis 0 is the 
 LSTM_TEXT = "runs a fused kernel that vmap cannot see into;"
 NORM_TEXT = (
     "would update its running statistics K times at once, which vmap cannot do; "
-    "use eval(), track_running_stats=False, or how='loop'"
+    "use eval(), track_running_stats=False, or backend='loop'"
 )
 
 
 @pytest.mark.parametrize(
-    ("model", "how", "error", "text"),
+    ("model", "backend", "error", "text"),
     [
         (
             nn.Sequential(nn.LSTM(3, 2)),
             "auto",
             LayerError,
-            f"layer '0' (torch.nn.LSTM) {LSTM_TEXT} use layers.LSTM or how='loop'",
+            f"layer '0' (torch.nn.LSTM) {LSTM_TEXT} use layers.LSTM or backend='loop'",
         ),
         (
             nn.ModuleDict({"rnn": nn.ModuleList([nn.GRU(3, 2)])}),
             "vmap",
             LayerError,
-            f"layer 'rnn.0' (torch.nn.GRU) {LSTM_TEXT} write it with Linear layers or how='loop'",
+            f"layer 'rnn.0' (torch.nn.GRU) {LSTM_TEXT} write it with Linear layers or backend='loop'",
         ),
         (
             nn.RNN(3, 2),
             "auto",
             LayerError,
-            f"the model itself (torch.nn.RNN) {LSTM_TEXT} write it with Linear layers or how='loop'",
+            f"the model itself (torch.nn.RNN) {LSTM_TEXT} write it with Linear layers or backend='loop'",
         ),
         (
             LSTM(3, 2, bidirectional=True),
             "auto",
             LayerError,
             "the model itself (LSTM): bidirectional=True has no K-batched form; "
-            "use one direction or run it with how='loop'",
+            "use one direction or run it with backend='loop'",
         ),
         (
             LSTM(3, 2, proj_size=1),
             "layers",
             LayerError,
-            "the model itself (LSTM): proj_size=1 has no K-batched form; use proj_size=0 or run it with how='loop'",
+            "the model itself (LSTM): proj_size=1 has no K-batched form; use proj_size=0 or run it with backend='loop'",
         ),
         (
             nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)),
@@ -86,27 +86,27 @@ NORM_TEXT = (
             "layers",
             LayerError,
             "layer '0' (torch.nn.Linear) cannot take weights with a leading K axis; "
-            "use its twin from layers, how='vmap' or how='loop'",
+            "use its twin from layers, backend='vmap' or backend='loop'",
         ),
-        (Linear(3, 2), "vmpa", OptionError, "how='vmpa'; allowed: auto, layers, vmap, loop; did you mean 'vmap'?"),
+        (Linear(3, 2), "vmpa", OptionError, "backend='vmpa'; allowed: auto, layers, vmap, loop; did you mean 'vmap'?"),
         (Numbers("scalar"), "vmap", BatchError, f"an output has shape [] {CHUNK}"),
         (Numbers("transposed"), "vmap", BatchError, f"an output has shape [2, 4] {CHUNK}"),
         (Numbers("transposed"), "loop", BatchError, f"an output has shape [2, 4] {CHUNK}"),
     ],
 )
-def test_what_cannot_run_is_said_in_one_line(model, how, error, text):
+def test_what_cannot_run_is_said_in_one_line(model, backend, error, text):
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     with pytest.raises(error) as caught:
-        forward(model, versions(model, 2), 2, torch.ones(8, 3), how=how)
+        forward(model, versions(model, 2), 2, torch.ones(8, 3), backend=backend)
     assert str(caught.value) == text
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
 
 
 def test_what_vmap_finds_only_on_the_way_is_said_too():
     model = Numbers("item")
-    with pytest.raises(LayerError, match=r"^Numbers cannot run under vmap \(.*\); run it with how='loop'$"):
+    with pytest.raises(LayerError, match=r"^Numbers cannot run under vmap \(.*\); run it with backend='loop'$"):
         forward(model, versions(model, 2), 2, torch.ones(8, 3))
-    assert forward(model, versions(model, 2), 2, torch.ones(8, 3), how="loop").shape == (8, 2)
+    assert forward(model, versions(model, 2), 2, torch.ones(8, 3), backend="loop").shape == (8, 2)
 
 
 @pytest.mark.parametrize(
@@ -149,5 +149,5 @@ def test_what_vmap_finds_only_on_the_way_is_said_too():
 def test_weights_and_batches_that_do_not_fit(weights, k, inputs, error, text):
     weights = {name: torch.zeros(shape) for name, shape in weights.items()}
     with pytest.raises(error) as caught:
-        forward(Linear(3, 2), weights, k, *(torch.zeros(shape) for shape in inputs), how="loop")
+        forward(Linear(3, 2), weights, k, *(torch.zeros(shape) for shape in inputs), backend="loop")
     assert str(caught.value) == text

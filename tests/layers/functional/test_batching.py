@@ -149,28 +149,28 @@ def test_all_ways_are_one(network, x, ways, plain):
     expected = chunk_by_chunk(model, weights, x, k)
     probe = torch.randn(expected.shape, generator=rng(99), dtype=torch.float64)
     wanted = torch.autograd.grad((expected * probe).sum(), leaves)
-    for how in ways:
+    for backend in ways:
         model.load_state_dict(state, strict=False)  # running statistics
-        y = first(forward(model, weights, k, x, how=how))
+        y = first(forward(model, weights, k, x, backend=backend))
         got = torch.autograd.grad((y * probe).sum(), leaves)
         with torch.no_grad():
-            quiet = first(forward(model, weights, k, x, how=how))
+            quiet = first(forward(model, weights, k, x, backend=backend))
         for a, b in zip([y, quiet, *got], [expected, expected, *wanted], strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
-    for how in set(ALL) - set(ways):
+    for backend in set(ALL) - set(ways):
         with pytest.raises(LayerError):
-            forward(model, weights, k, x, how=how)
+            forward(model, weights, k, x, backend=backend)
     if len(ways) > 1:  # the conv net in training updates its running statistics, as it would without masks
         assert all(torch.equal(state[n], t) for n, t in model.state_dict().items()), "the model was changed"
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(k=st.integers(1, 5), rows=st.integers(1, 3), depth=st.integers(0, 2), how=st.sampled_from(ALL))
-def test_any_k_and_batch(k, rows, depth, how):
+@given(k=st.integers(1, 5), rows=st.integers(1, 3), depth=st.integers(0, 2), backend=st.sampled_from(ALL))
+def test_any_k_and_batch(k, rows, depth, backend):
     model = FeedForward(3, 2, (4,) * depth, rng=rng()).double()
     weights = versions(model, k)
     x = torch.randn(k * rows, 3, generator=rng(), dtype=torch.float64)
-    y = forward(model, weights, k, x, how=how)
+    y = forward(model, weights, k, x, backend=backend)
     torch.testing.assert_close(y, chunk_by_chunk(model, weights, x, k), rtol=0, atol=1e-10)
 
 
@@ -186,7 +186,7 @@ def test_auto_never_loops_and_takes_layers_when_it_can():
     forward(model, versions(model, 4), 4, torch.ones(8, 3))
     assert Spy.shapes == [((4, 2, 3), (8, 3))]
     Spy.shapes.clear()
-    forward(model, versions(model, 4), 4, torch.ones(8, 3), how="loop")
+    forward(model, versions(model, 4), 4, torch.ones(8, 3), backend="loop")
     assert Spy.shapes == [((2, 3), (2, 3))] * 4
     Spy.shapes.clear()
     foreign = nn.Sequential(model, nn.Linear(2, 2))
@@ -201,10 +201,10 @@ def test_batch_statistics_are_those_of_the_chunk():
     weights = versions(model, 2)
     x = torch.randn(8, 3, generator=rng(), dtype=torch.float64)
     expected = chunk_by_chunk(model, weights, x, 2)
-    for how in FOREIGN:
-        torch.testing.assert_close(forward(model, weights, 2, x, how=how), expected, rtol=0, atol=1e-10)
+    for backend in FOREIGN:
+        torch.testing.assert_close(forward(model, weights, 2, x, backend=backend), expected, rtol=0, atol=1e-10)
     with pytest.raises(LayerError, match="layer '1' .*BatchNorm1d.* mixes the K chunks"):
-        forward(model, weights, 2, x, how="layers")
+        forward(model, weights, 2, x, backend="layers")
 
 
 def test_without_k_the_given_weights_are_used():
@@ -214,22 +214,22 @@ def test_without_k_the_given_weights_are_used():
     torch.testing.assert_close(moved, (bias - model.layers[1].bias).expand(2, 2))
 
 
-@pytest.mark.parametrize("how", ["layers", "vmap", "loop"])
-def test_tied_parameters_may_be_given_under_either_name(how):
+@pytest.mark.parametrize("backend", ["layers", "vmap", "loop"])
+def test_tied_parameters_may_be_given_under_either_name(backend):
     model = TiedWords()
     weights = versions(model, 2)
     other = {"output.weight" if name == "embedding.weight" else name: w for name, w in weights.items()}
-    y = forward(model, weights, 2, WORDS, how=how)
-    assert torch.equal(y, forward(model, other, 2, WORDS, how=how))
+    y = forward(model, weights, 2, WORDS, backend=backend)
+    assert torch.equal(y, forward(model, other, 2, WORDS, backend=backend))
     torch.testing.assert_close(y, chunk_by_chunk(model, weights, WORDS, 2))
     with pytest.raises(MaskError, match="'output.weight' and 'embedding.weight' are one tied parameter"):
-        forward(model, weights | other, 2, WORDS, how=how)
+        forward(model, weights | other, 2, WORDS, backend=backend)
 
 
 def test_masks_differ_in_dropout_from_chunk_to_chunk():
     model = nn.Sequential(nn.Linear(1, 50), nn.Dropout(0.5))
     weights = {name: torch.ones(2, *p.shape) for name, p in model.named_parameters()}
-    y = forward(model, weights, 2, torch.ones(2, 1), how="vmap")
+    y = forward(model, weights, 2, torch.ones(2, 1), backend="vmap")
     assert not torch.equal(y[0], y[1])
 
 
@@ -238,20 +238,20 @@ def test_the_fused_attention_is_switched_off_only_under_vmap():
     seen = []
     model.linear1.register_forward_hook(lambda *_: seen.append(torch.backends.mha.get_fastpath_enabled()))
     with torch.no_grad():
-        forward(model, versions(model, 2), 2, torch.ones(4, 3, 8), how="vmap")
+        forward(model, versions(model, 2), 2, torch.ones(4, 3, 8), backend="vmap")
     assert seen == [False] and torch.backends.mha.get_fastpath_enabled()
 
 
-@pytest.mark.parametrize("how", ["layers", "vmap", "loop", None])
-def test_a_module_registered_twice_keeps_its_weight(how):
+@pytest.mark.parametrize("backend", ["layers", "vmap", "loop", None])
+def test_a_module_registered_twice_keeps_its_weight(backend):
     model = nn.Sequential(Linear(3, 3, bias=False))
     model.append(model[0])
     before = model[0].weight.clone()
     given, x = torch.randn(2, 3, 3), torch.randn(4, 3)
-    if how is None:
+    if backend is None:
         found, expected = forward(model, {"1.weight": given[0]}, None, x), x @ given[0].T @ given[0].T
     else:
-        found = forward(model, {"0.weight": given}, 2, x, how=how)
+        found = forward(model, {"0.weight": given}, 2, x, backend=backend)
         expected = torch.cat([part @ w.T @ w.T for part, w in zip(x.chunk(2), given, strict=True)])
     torch.testing.assert_close(found, expected)
     assert torch.equal(model[0].weight, before)

@@ -75,12 +75,12 @@ class Nested(nn.Module):
         return {"answer": Output(y, note="text"), "more": [y.sum(1), (y, None)]}
 
 
-@pytest.mark.parametrize("how", ["layers", "vmap", "loop"])
-def test_nested_inputs_and_outputs(how):
+@pytest.mark.parametrize("backend", ["layers", "vmap", "loop"])
+def test_nested_inputs_and_outputs(backend):
     model = Nested()
     weights = versions(model, 2)
     x = [torch.randn(4, 3, generator=rng(i)) for i in range(3)]
-    out = forward(model, weights, 2, (x[0], {"x": x[1]}), torch.tensor(2.0), how=how, extra=[x[2], "ignored"])
+    out = forward(model, weights, 2, (x[0], {"x": x[1]}), torch.tensor(2.0), backend=backend, extra=[x[2], "ignored"])
     parts = zip(sum(x).chunk(2), weights["linear.weight"], weights["linear.bias"], strict=True)
     y = 2 * torch.cat([part @ weight.T + bias for part, weight, bias in parts])
     torch.testing.assert_close(out["answer"].logits, y)
@@ -104,10 +104,10 @@ def test_packed_sequences_by_layers_and_by_loop(lengths):
     weights = versions(model, 3)
     x = torch.randn(6, 3, 3, generator=rng(), dtype=torch.float64)
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-    outputs = [forward(model, weights, 3, packed, how=how) for how in ("layers", "loop")]
+    outputs = [forward(model, weights, 3, packed, backend=backend) for backend in ("layers", "loop")]
     assert all(isinstance(output, PackedSequence) for output in outputs)
     (a, a_lengths), (b, b_lengths) = (pad_packed_sequence(output, batch_first=True) for output in outputs)
     torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
     assert a_lengths.tolist() == b_lengths.tolist() == lengths
-    with pytest.raises(LayerError, match="a PackedSequence cannot be cut for vmap; run it with how='loop'"):
-        forward(model, weights, 3, packed, how="vmap")
+    with pytest.raises(LayerError, match="a PackedSequence cannot be cut for vmap; run it with backend='loop'"):
+        forward(model, weights, 3, packed, backend="vmap")

@@ -22,7 +22,7 @@ def test_the_gradient_of_a_score(gradient, slopes):
     upstream = torch.randn(5, 4, generator=stream(0, "g"), dtype=torch.float64)
     for seed in range(3):
         scores.grad = None
-        (Bernoulli(gradient).product(weight, scores, 5, seed) * upstream).sum().backward()
+        (Bernoulli(gradient).masked_weight(weight, scores, 5, seed) * upstream).sum().backward()
         expected = weight * upstream.sum(0) * torch.tensor(list(slopes.values()), dtype=torch.float64)
         torch.testing.assert_close(scores.grad, expected, rtol=1e-7, atol=0)
 
@@ -37,7 +37,7 @@ def test_a_draw_of_a_subnet_is_a_function_of_the_seed_and_follows_the_scores():
     network = FeedForward(12, 5, (20, 16), rng=stream(0, "init"))
     names = [name for name, parameter in network.named_parameters() if parameter.dim() > 1]
     masked = MaskedModel(network, Bernoulli(), names)
-    for tensor in masked.learn("a", 0.0, 1).values():
+    for tensor in masked.add_scores("a", 0.0, 1).values():
         tensor.data.fill_(-0.5)
     one, same, other = (masked.drawn("a", seed) for seed in (1, 1, 2))
     assert all(torch.equal(one[name], same[name]) for name in names)

@@ -49,7 +49,7 @@ def test_gradients_reach_scores_that_are_off(rank):
     weight, upstream = (torch.randn(8, 9, generator=stream(0, name)) for name in ("w", "g"))
     scores = torch.randn(8, 9, generator=stream(0, "s"), requires_grad=True)
     method = EdgePopup(0.3, rank)
-    (method.product(weight, scores, 1, 0)[0] * upstream).sum().backward()
+    (method.masked_weight(weight, scores, 1, 0)[0] * upstream).sum().backward()
     sign = scores.detach().sign() if rank == "abs" else 1
     torch.testing.assert_close(scores.grad, sign * upstream * weight)
     ranked = scores.detach().abs() if rank == "abs" else scores.detach()
@@ -76,7 +76,7 @@ def model():
 
 def test_a_network_wide_budget_is_one_ranking_of_all_scores():
     masked = model()
-    scores = masked.learn("a", 0.0, 1)
+    scores = masked.add_scores("a", 0.0, 1)
     masks = masked.masks("a")
     size = sum(tensor.numel() for tensor in scores.values())
     assert masks.count() == round(0.25 * size)
@@ -92,7 +92,7 @@ def test_a_network_wide_budget_is_one_ranking_of_all_scores():
 def test_tasks_side_by_side_are_the_tasks_alone():
     masked = model()
     for name in ("a", "b"):
-        masked.learn(name, 0.0, ord(name))
+        masked.add_scores(name, 0.0, ord(name))
     x = torch.randn(6, 12, generator=stream(0, "x"))
     together = masked(x, Select(["a", "b"], seed=0))
     torch.testing.assert_close(together, torch.cat([masked(x[:3], Hard("a")), masked(x[3:], Hard("b"))]))
