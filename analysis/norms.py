@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from analysis.curvature import largest_eigenvalue
 from core.errors import LayerError
 from layers import FullyConnected2d, LocallyConnected2d
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from layers.patch_grid import Sites
 
 WITH_WEIGHT = (nn.Conv2d, nn.Linear, LocallyConnected2d)

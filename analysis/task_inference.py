@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from core.errors import MaskError
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from layers.functional.batching import forward
 from masks.model import MaskedModel
 from masks.packed_masks import PackedMasks

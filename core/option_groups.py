@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, Literal
 
 from core.conditions import when
 from core.errors import OptionError
@@ -87,7 +87,7 @@ class TrainOptions:
     eval_every: Count = 1000
     """Steps between validations."""
     eval_batch_size: BatchSize | None = None
-    """Examples per forward pass of a validation; none: 8192."""
+    """Examples per forward pass of a validation; none: 8192, of images 1000."""
 
     only_with: ClassVar = {
         "momentum": when("optimizer", "sgd"),
@@ -100,6 +100,17 @@ class TrainOptions:
     def __post_init__(self) -> None:
         if self.schedule == "step" and not self.decay_at:
             raise OptionError("train.schedule=step needs train.decay_at, the steps after which the rate is lowered")
+
+    @classmethod
+    def of(cls, options: Any, **changed: Any) -> TrainOptions:
+        """Return the training that a group of options describes: its fields of the same names, then `changed`.
+
+        Args:
+            options: a dataclass that has some of these fields, such as one that counts in epochs.
+            **changed: values in place of its own, in steps.
+        """
+        there = {field.name: getattr(options, field.name) for field in fields(cls) if hasattr(options, field.name)}
+        return cls(**there | changed)
 
 
 @dataclass(frozen=True)

@@ -148,10 +148,6 @@ class LocallyConnected2d(Batched, nn.Module):
         counts = on_map | ~on_map.any(0)  # an entry that is on the padding at every site: the mean of all
         return (weight * counts.unsqueeze(-1)).sum(0) / counts.sum(0).unsqueeze(-1)
 
-    def tied_residual(self) -> Tensor:
-        """Return the weight less its mean over sites, [L, I, O]: what no convolution can have."""
-        return self.weight.detach() - self.tied()
-
 
 class FullyConnected2d(nn.Module):
     """A fully connected layer from maps to maps that remembers where its local blocks are.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from core.errors import LayerError, OptionError
 from core.registry import nearest
 from layers import Conv2d, Linear
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 
 # a block: zeros around, outputs, kernel, stride, and kernel and stride of the max-pooling (none: no pooling)
 Block = tuple[int, int, int, int, tuple[int, int] | None]

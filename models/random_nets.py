@@ -14,7 +14,7 @@ from torch import nn
 from core.errors import LayerError, OptionError
 from core.registry import nearest
 from layers import BatchNorm2d, Conv2d, Linear
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from layers.random_weights import Init, Scale, draw_weight
 from models.resnets import SHAPES, resnet
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.errors import LayerError, OptionError
 from core.registry import nearest
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from layers.local import FullyConnected2d, LocallyConnected2d
 from models.untieable import why_not
 

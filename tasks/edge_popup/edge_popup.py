@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.accuracy import accuracy
 from core.fit import Stage
 from core.option_groups import TrainOptions
 from core.rng import key, stream
 from core.store import Run
 from core.trackers import Mirrors
 from data.epochs import log_spaced
-from layers.evaluating import evaluating, own_statistics, statistics_of
+from layers.batch_norm_stats import own_statistics, statistics_of
+from layers.eval_mode import outputs
 from layers.functional.batching import forward
 from masks.algebra import Masks, fingerprint
 from masks.masking import Given, Sample
@@ -81,10 +83,7 @@ class EdgePopupTask(ImageTask):
             annealed=self.masked.annealed if scores else lambda progress: {},
             loss=self.loss,
             evaluate=self.measure,
-            optim=TrainOptions(
-                lr=train.lr, optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
-                warmup=train.warmup * per_epoch, schedule=train.schedule, grad_clip=None,
-            ),
+            optim=TrainOptions.of(train, warmup=train.warmup * per_epoch, grad_clip=None),
             on_end=self.finish,
             monitor="valid/accuracy" if "valid" in self.outline.sizes else "",
             eval_steps={epoch * per_epoch for epoch in (0, *log_spaced(train.epochs, train.evaluations))},
@@ -123,13 +122,12 @@ class EdgePopupTask(ImageTask):
         """Return <part>/loss, <part>/accuracy and <part>/top5 of the network under masks, None: of the whole one."""
         x, y = self.sets[part]
         weights = {} if masks is None else Given(masks).weights(self.masked)  # once, and not for every batch
-        with evaluating(self.model):
-            size = self.options.train.eval_batch_size
-            logits = torch.cat([forward(self.model, weights, None, x[i : i + size]) for i in range(0, len(y), size)])
+        size = self.options.train.eval_batch_size
+        logits = outputs(self.model, lambda part: forward(self.model, weights, None, part), x, size)
         best = logits.topk(min(BEST, logits.shape[1])).indices
         return {
             f"{part}/loss": cross_entropy(logits, y, reduction="none").double().mean().item(),
-            f"{part}/accuracy": (logits.argmax(-1) == y).double().mean().item(),
+            f"{part}/accuracy": accuracy(logits, y),
             f"{part}/top5": (best == y[:, None]).any(1).double().mean().item(),
         }
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from core.errors import CheckpointError
-from layers.evaluating import BATCH_NORMS, statistics_of
+from layers.batch_norm_stats import BATCH_NORMS, statistics_of
 from masks.algebra import Masks, fingerprint, read_statistics
 from masks.model import MaskedModel
 from masks.topk import largest

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from analysis.inverse import inverse
 from data.arithmetic import BASE, HeldOut, digits, draw_set
+from layers.eval_mode import evaluating
 from masks.algebra import Masks
 from masks.masking import Given
 from masks.model import Masking
@@ -101,21 +102,18 @@ class Arithmetic(SubnetTask):
         targets = digits(self.results(cases, subtask), self.options.n_digits)
         return cross_entropy(logits.flatten(0, -2), targets.flatten())
 
-    @torch.no_grad()
     def answers(self, masking: Masking | None, eval_set: EvalSet, subtask: str | None = None) -> tuple[Tensor, Tensor]:
         """Return every case's loss [C, A] and answer as a number [C, A], in eval mode."""
-        training, n_digits = self.model.training, self.options.n_digits
-        self.model.eval()
-        losses, numbers = [], []
+        n_digits, losses, numbers = self.options.n_digits, [], []
         size = self.options.train.eval_batch_size or EVAL_BATCH
-        for start in range(0, len(next(iter(eval_set.cases.values()))), size):
-            cases = {name: tensor[start : start + size] for name, tensor in eval_set.cases.items()}
-            logits = self.logits(cases, masking, subtask)
-            target = digits(self.results(cases, subtask), n_digits)
-            loss = cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
-            losses.append(loss.view(target.shape).mean(-1))
-            numbers.append((logits.argmax(-1) * BASE ** torch.arange(n_digits, device=self.device)).sum(-1))
-        self.model.train(training)
+        with evaluating(self.model):
+            for start in range(0, len(next(iter(eval_set.cases.values()))), size):
+                cases = {name: tensor[start : start + size] for name, tensor in eval_set.cases.items()}
+                logits = self.logits(cases, masking, subtask)
+                target = digits(self.results(cases, subtask), n_digits)
+                loss = cross_entropy(logits.flatten(0, -2), target.flatten(), reduction="none")
+                losses.append(loss.view(target.shape).mean(-1))
+                numbers.append((logits.argmax(-1) * BASE ** torch.arange(n_digits, device=self.device)).sum(-1))
         return torch.cat(losses), torch.cat(numbers)
 
     def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:

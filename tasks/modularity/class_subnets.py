@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from analysis.accuracy import accuracy
 from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
 from data.augment import cropped_and_flipped
 from data.outline import Outline
-from layers.evaluating import evaluating
+from layers.eval_mode import outputs
 from masks.algebra import Masks
 from masks.masking import Hard
 from masks.model import Masking
@@ -113,8 +114,7 @@ class ClassTask(SubnetTask):
     def logits(self, masking: Masking | None, x: Tensor) -> Tensor:
         """Return the network's outputs [N, classes], in eval mode."""
         size = self.options.train.eval_batch_size or EVAL_BATCH
-        with evaluating(self.model):
-            return torch.cat([self.masked(part, masking) for part in x.split(size)])
+        return outputs(self.model, lambda part: self.masked(part, masking), x, size)
 
     def measure(self, masking: Masking | None, subtask: str | None) -> dict[str, float]:
         """Return loss and accuracy on the held-out and the seen images of the subtask's classes."""
@@ -124,7 +124,7 @@ class ClassTask(SubnetTask):
             x, y = (tensor[index] for tensor in self.images[name])
             logits = self.logits(masking, x)
             numbers[f"{name}/loss"] = cross_entropy(logits, y).item()
-            numbers[f"{name}/accuracy/total"] = (logits.argmax(1) == y).double().mean().item()
+            numbers[f"{name}/accuracy/total"] = accuracy(logits, y)
         return dict(sorted(numbers.items()))
 
     def confusion(self, masking: Masking | None, name: str) -> Tensor:

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.accuracy import accuracy
 from analysis.overlap import sharing
 from core.fit import Stage
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
+from layers.eval_mode import outputs
 from masks.algebra import Masks
 from masks.masking import Sample
 from masks.model import MaskedModel
@@ -157,12 +159,9 @@ class PermutedMNIST(Task):
         name = f"perm_{permutation}"
         masking = _OfPermutation(masks or self.masked.masks(name), self.own.get(name, {}))
         x, y = self.sets[part]
-        parts = x[:, self.order(permutation)].split(self.options.eval_batch_size)
-        logits = torch.cat([self.masked(images, masking) for images in parts])
-        return {
-            "loss": cross_entropy(logits, y).item(),
-            "accuracy/total": (logits.argmax(1) == y).double().mean().item(),
-        }
+        images, size = x[:, self.order(permutation)], self.options.eval_batch_size
+        logits = outputs(self.model, lambda part: self.masked(part, masking), images, size)
+        return {"loss": cross_entropy(logits, y).item(), "accuracy/total": accuracy(logits, y)}
 
     def measure(self, permutation: int) -> dict[str, float]:
         """Measure the permutation that is being learned on the held-out images."""

@@ -16,7 +16,7 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from data.sequences import Pairs, Sequences, join
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from masks.model import Masking
 from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most

@@ -20,7 +20,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from data.task_sequence import TaskSequence
 from layers import BatchNorm1d
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating
 from masks.algebra import Masks, fingerprint
 from masks.masking import Hard, Sample
 from masks.model import MaskedModel, freeze
@@ -71,10 +71,7 @@ class HopSupSup(Task):
                 annealed=self.masked.annealed,
                 loss=self.loss,
                 evaluate=partial(self.measure, task),
-                optim=TrainOptions(
-                    lr=train.lr, optimizer="sgd", momentum=train.momentum, weight_decay=train.weight_decay,
-                    grad_clip=None, eval_every=self.tasks.epoch(task),
-                ),
+                optim=TrainOptions.of(train, optimizer="sgd", grad_clip=None, eval_every=self.tasks.epoch(task)),
                 on_end=partial(self.finish, task),
             )  # fmt: skip
 

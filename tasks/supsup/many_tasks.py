@@ -7,16 +7,17 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.accuracy import accuracy
 from analysis.task_inference import Answer, binary, exhaustive, gradient, objective_of, one_shot
 from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
 from data.task_sequence import TaskSequence
-from layers.evaluating import evaluating, statistics_of
+from layers.batch_norm_stats import statistics_of
+from layers.eval_mode import outputs
 from layers.functional.batching import forward
 from tasks.random_nets import network_of
 from tasks.supsup.learners.learner import Learner
@@ -81,16 +82,14 @@ class ManyTasks(Task):
 
     def logits(self, network: Mapping[str, Tensor], x: Tensor) -> Tensor:
         """Return the outputs of the network with these weights, in evaluation mode."""
-        with evaluating(self.model):
-            size = self.options.train.eval_batch_size
-            starts = range(0, len(x), size)  # images in files are read at each
-            return torch.cat([forward(self.model, network, None, x[i : i + size]) for i in starts])
+        size = self.options.train.eval_batch_size
+        return outputs(self.model, lambda part: forward(self.model, network, None, part), x, size)
 
     def accuracy(self, task: int, part: str, own: int | None = None) -> float:
         """Return the fraction of a set of a task that the network `own` (None: that of its number) answers right."""
         x, y = self.tasks.examples(task, part)
         network = self.learner.network(task if own is None else own)
-        return (self.logits(network, x).argmax(-1) == y).double().mean().item()
+        return accuracy(self.logits(network, x), y)
 
     def infer(self, x: Tensor) -> Answer:
         """Return which of the learned tasks the images x [N, C, H, W] are of."""

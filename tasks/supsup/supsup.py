@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from operator import eq
 from typing import Any
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor
 
 from core.fit import Stage
-from core.option_groups import TrainOptions
 from core.store import Run
 from core.trackers import Mirrors
 from tasks.supsup.learners import LEARNERS
@@ -46,7 +46,7 @@ class SupSup(ManyTasks):
         count, together, train = self.options.tasks.count, self.options.tasks_at_once, self.options.train
         for first in range(0, count, together):
             tasks = range(first, min(first + together, count))
-            trains_weights = self.learner.trains_weights(first)
+            weights_lr = train.weights_lr is not None and self.learner.trains_weights(first)
             yield Stage(
                 name="learn",
                 batch=partial(self.batch, tasks),
@@ -56,12 +56,7 @@ class SupSup(ManyTasks):
                 annealed=self.learner.annealed,
                 loss=partial(self.loss, tasks),
                 evaluate=partial(self.measure, tasks),
-                optim=TrainOptions(
-                    lr=train.lr if train.weights_lr is None or not trains_weights else train.weights_lr,
-                    optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
-                    warmup=train.warmup, schedule=train.schedule, grad_clip=train.grad_clip,
-                    eval_every=train.eval_every,
-                ),
+                optim=replace(train, lr=train.weights_lr) if weights_lr else train,
                 on_end=partial(self.finish, tasks),
             )  # fmt: skip
 

@@ -79,10 +79,7 @@ class NNs(ManyTasks):
                 annealed=self.learner.annealed,
                 loss=partial(self.loss, [self.chosen[stretch]]),
                 evaluate=partial(self.measure, stretch),
-                optim=TrainOptions(
-                    lr=train.lr, optimizer=train.optimizer, momentum=train.momentum, weight_decay=train.weight_decay,
-                    grad_clip=train.grad_clip, eval_every=every,
-                ),
+                optim=TrainOptions.of(train, eval_every=every),
                 on_end=partial(self.finish, stretch),
                 carried=self.optimizer,
             )  # fmt: skip

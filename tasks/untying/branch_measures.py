@@ -17,7 +17,7 @@ from analysis.margin import margin_summary, margins, published_margins
 from analysis.norms import log_product, path_norm, per_margin, spectral_norms, squared_norms
 from core.rng import stream
 from layers import FullyConnected2d
-from layers.evaluating import evaluating
+from layers.eval_mode import evaluating, outputs
 from layers.patch_grid import Sites
 from models.stacked_models import Stack
 
@@ -133,14 +133,11 @@ class Measures:
     def _sharpness(self, network: nn.Module) -> float:
         x, y = (tensor[: self.sharpness] for tensor in self.sets["train"])
         weights = {name: parameter.detach() for name, parameter in network.named_parameters()}
-        training = network.training
-        network.eval()
-        value = top_eigenvalue(
-            lambda point: cross_entropy(functional_call(network, point, (x,)), y), weights,
-            stream(self.seed, "sharpness"), steps=100, tolerance=1e-3,
-        )  # fmt: skip
-        network.train(training)
-        return value
+        with evaluating(network), torch.enable_grad():
+            return top_eigenvalue(
+                lambda point: cross_entropy(functional_call(network, point, (x,)), y), weights,
+                stream(self.seed, "sharpness"), steps=100, tolerance=1e-3,
+            )  # fmt: skip
 
     def _variants(self, network: nn.Module) -> Numbers:
         """Return how well an eFCN does with its local, or its other weights alone; an eLCN averaged over its sites."""
@@ -155,11 +152,10 @@ class Measures:
 
     def _one(self, network: nn.Module, weights: Mapping[str, Tensor]) -> Numbers:
         found: Numbers = {}
-        for part, (x, _) in self.sets.items():
+        for part, (images, _) in self.sets.items():
             if part != "train":
-                with evaluating(network):
-                    logits = [functional_call(network, weights, (images,)) for images in x.split(self.batch_size)]
-                (loss,), (accuracy,) = self.scores(torch.cat(logits)[None], part)
+                logits = outputs(network, lambda x: functional_call(network, weights, (x,)), images, self.batch_size)
+                (loss,), (accuracy,) = self.scores(logits[None], part)
                 found |= {f"{part}/loss": loss, f"{part}/accuracy": accuracy}
         return found
 

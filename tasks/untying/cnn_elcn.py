@@ -181,9 +181,7 @@ class CNNtoLCN(ImageTask):
 
     def sgd(self, lr: float, **changed: float) -> TrainOptions:
         """Return how a stage descends: plain steps, of which each network's depend on nothing but itself."""
-        train = self.options.train
-        usual = {"momentum": train.momentum, "weight_decay": train.weight_decay}
-        return TrainOptions(lr=lr, optimizer="sgd", grad_clip=None, **usual | changed)
+        return TrainOptions.of(self.options.train, lr=lr, optimizer="sgd", grad_clip=None, **changed)
 
     def lr_scales(self, group: Group) -> dict[str, float]:
         """Return the factor of the learning rate for each parameter of an untied layer."""

@@ -11,7 +11,7 @@ from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
-from layers.evaluating import statistics_of
+from layers.batch_norm_stats import statistics_of
 from masks.algebra import Masks
 from models.cifar import conv_net, layer_groups, resnet110
 from tasks.options import resolve
@@ -170,9 +170,9 @@ def test_masks_leave_the_statistics_of_the_trained_network_alone(tmp_path):
     task = build(tmp_path, **RESNET)
     _, control, _ = task.stages()
     before = {name: tensor.clone() for name, tensor in statistics_of(task.model).items()}
-    control.train()
-    control.loss(control.data(stream(0, "data"), 0), control.rows(0, 0.0)).backward()
-    control.measure()
+    control.parameters()
+    control.loss(control.batch(stream(0, "data"), 0), control.masking(0, 0.0)).backward()
+    control.evaluate()
     assert before and all(torch.equal(before[name], found) for name, found in statistics_of(task.model).items())
 
 

@@ -82,11 +82,11 @@ def test_kept_weights_are_frozen_and_free_ones_begin_anew(tmp_path):
     optimizer = make_optimizer(first)
     for step in range(25):
         train_step(first, optimizer, 0, step)
-    first.finish()
+    first.on_end()
     before = {name: weight.detach().clone() for name, weight in task.masked.weights.items()}
     kept = task.masked.masks("perm_0")
     second = stage_of(task, 1)
-    trained = second.train()
+    trained = second.parameters()
     used = {name: mask if not name.startswith("layers.0.") else mask & False for name, mask in kept.items()}
     scores = {name: tensor.detach().clone() for name, tensor in task.masked.scores("perm_1").items()}
     for name, mask in used.items():
@@ -98,7 +98,7 @@ def test_kept_weights_are_frozen_and_free_ones_begin_anew(tmp_path):
     assert torch.equal(moved, ~used[name])
     assert (task.masked.weights["layers.0.weight"] != before["layers.0.weight"]).all()
     begun = {name: weight.detach().clone() for name, weight in task.masked.weights.items()}
-    assert second.train().keys() == trained.keys(), "resuming begins nothing anew"
+    assert second.parameters().keys() == trained.keys(), "resuming begins nothing anew"
     assert all(torch.equal(begun[name], weight) for name, weight in task.masked.weights.items())
     optimizer = make_optimizer(second)
     for step in range(5):
@@ -138,7 +138,7 @@ def test_orders_of_the_pixels(tmp_path):
     assert task.order(0).tolist() == list(range(64))
     assert task.order(2).tolist() == np.random.RandomState(2).permutation(64).tolist()
     x, _ = task.sets["train"]
-    drawn, _ = stage_of(task, 2).data(torch.Generator().manual_seed(0), 0)
+    drawn, _ = stage_of(task, 2).batch(torch.Generator().manual_seed(0), 0)
     index = torch.randint(len(x), (16,), generator=torch.Generator().manual_seed(0))
     assert torch.equal(drawn, x[index][:, task.order(2)])
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.store import Run
-from layers.evaluating import statistics_of
+from layers.batch_norm_stats import statistics_of
 
 
 class Learner(ABC):

@@ -1,4 +1,4 @@
-"""A network in evaluation mode for a moment, or with other statistics of batch normalisation."""
+"""Statistics of batch normalisation: read by name, or for a moment those of other batches."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ import torch
 from torch import Tensor, nn
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Put every module into evaluation mode, without gradients; afterwards each has the mode it had."""
-    modes = {module: module.training for module in model.modules()}
-    try:
-        with torch.no_grad():
-            yield model.eval()
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def statistics_of(model: nn.Module) -> dict[str, Tensor]:
