@@ -26,14 +26,28 @@ def tiny_scan(cache: Path, patch: pytest.MonkeyPatch) -> list[str]:
             (a, x), (b, y) = (line.removeprefix("IN: ").split(" OUT: ") for line in (first, second))
             lines.append(f"IN: {a} and {b} OUT: {x} {y}")
     content = ("\n".join(lines) + "\n").encode()
-    sha256 = hashlib.sha256(content).hexdigest()
-    for split, (folder, end, *_) in scan.FILES.items():
+    for folder, end, *_ in scan.FILES.values():
         for part in ("train", "test"):
             path = Path(cache) / "scan" / folder / f"tasks_{part}_{end}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        patch.setitem(scan.FILES, split, (folder, end, sha256, sha256))
+    for split, files in accepted_scan(cache).items():
+        patch.setitem(scan.FILES, split, files)
     return lines
+
+
+def accepted_scan(cache: Path) -> dict[str, tuple[str, ...]]:
+    """Return `data.scan.FILES` with the checksums of the files that are there."""
+    found = {}
+    for split, (folder, end, *_) in scan.FILES.items():
+        files = (Path(cache) / "scan" / folder / f"tasks_{part}_{end}.txt" for part in ("train", "test"))
+        found[split] = (folder, end, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files))
+    return found
+
+
+def accept_scan(cache: Path) -> None:
+    """Take the files that are there for the published ones, in a process that ends with the test."""
+    scan.FILES.update(accepted_scan(cache))
 
 
 def tiny_math(path: Path, modules: tuple[str, ...] = ("toy__add", "toy__less"), questions: int = 60) -> Path:

@@ -19,6 +19,7 @@ class PermutedImageOptions(ImageOptions):
 
     name: Literal["cifar10", "cifar100", "mnist", "digits"] = "mnist"
     """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
+    augment: ClassVar[bool] = False  # a crop of permuted pixels means nothing
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Callable
 
 KINDS = ("step", "checkpoint", "rename", "row", "stage")
 
@@ -26,7 +27,13 @@ context.set_forkserver_preload(
 )
 
 
-def run(arguments: list[str], kind: str = "", count: int = 0, number: int = signal.SIGKILL) -> int:
+def run(
+    arguments: list[str],
+    kind: str = "",
+    count: int = 0,
+    number: int = signal.SIGKILL,
+    prepare: Callable[[], object] | None = None,
+) -> int:
     """Run main.py with these arguments; return its exit code, negative for a signal.
 
     Args:
@@ -35,15 +42,16 @@ def run(arguments: list[str], kind: str = "", count: int = 0, number: int = sign
             "stage" (a stage measured, nothing of it saved), or "" for never.
         count: at which such moment.
         number: the signal.
+        prepare: called in the process first; can be pickled.
     """
-    process = context.Process(target=_child, args=(arguments, kind, count, number))
+    process = context.Process(target=_child, args=(arguments, kind, count, number, prepare))
     process.start()
     process.join(120)
     assert process.exitcode is not None, "the run hangs"
     return process.exitcode
 
 
-def _child(arguments: list[str], kind: str, count: int, number: int) -> None:
+def _child(arguments: list[str], kind: str, count: int, number: int, prepare: Callable[[], object] | None) -> None:
     import torch
 
     import core.files
@@ -52,6 +60,8 @@ def _child(arguments: list[str], kind: str, count: int, number: int) -> None:
     import core.trackers
     import main
 
+    if prepare is not None:
+        prepare()
     sys.stderr = open(os.devnull, "w")
     torch.set_num_threads(1)
     left = count
@@ -72,7 +82,7 @@ def _child(arguments: list[str], kind: str, count: int, number: int) -> None:
         setattr(owner, name, wrapped)
 
     if kind == "step":
-        for kind_of_optimizer in (torch.optim.Adam, torch.optim.SGD, torch.optim.RMSprop):
+        for kind_of_optimizer in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, torch.optim.RMSprop):
             before(kind_of_optimizer, "step")
     elif kind == "checkpoint":
         own = types.ModuleType("os")  # history.jsonl is synced too, and is never cut short

@@ -8,25 +8,22 @@ from core import exit_codes as code
 from core.store import Run
 from masks.algebra import Masks
 from tests.tasks.pages import documented
-from tests.tasks.test_resume import CLASSES, MANY, PERMUTED, RANDOM, RECOVERED, SMALL
+from tests.tasks.tiny import PAGE, TINY, line
 
-SUPSUP = ["--task=supsup", *MANY, "--outputs=20", "--tasks.count=3", "--tasks_at_once=2", "--train.eval_every=5"]
-ROWS = {
-    "tuple_ff": (SMALL, "modularity.md"), "edge_popup": (RANDOM, "edge_popup.md"), "supsup": (SUPSUP, "supsup.md"),
-    "hopsupsup": ([*RECOVERED, "--train.epochs=3"], "supsup.md"),
-    "permuted_mnist": (PERMUTED, "modularity_language_images.md"),
-    "cifar10_class_removal": (CLASSES, "modularity_language_images.md"),
+MORE = {"supsup": {"train.eval_every": 5}, "hopsupsup": {"train.epochs": 3}, "tuple_ff": {"mask.steps": 25}}
+TASKS = ["tuple_ff", "edge_popup", "supsup", "hopsupsup", "permuted_mnist", "cifar10_class_removal"]
+ANNEALED = {
+    "mask.method": "continuous-sparsification", "mask.final_temperature": 50, "mask.unit": "output",
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=ROWS)
+@pytest.fixture(scope="module", params=TASKS)
 def finished(request, tmp_path_factory):
-    line, page = ROWS[request.param]
-    annealed = ["--mask.method=continuous-sparsification", "--mask.final_temperature=50", "--mask.unit=output"]
-    folder = tmp_path_factory.mktemp("runs")
-    assert main.main([*line, *annealed, f"--run.dir={folder}"]) == code.DONE
+    task, folder = request.param, tmp_path_factory.mktemp("runs")
+    setting = {"task": task, **TINY[task], **MORE.get(task, {}), **ANNEALED, "run.dir": folder}
+    assert main.main(line(setting)) == code.DONE
     (run,) = Run.query(folder)
-    return run, page
+    return run, PAGE[task]
 
 
 def test_the_temperature_is_logged_with_every_evaluation_and_ends_exactly(finished):

@@ -9,7 +9,7 @@ import pytest
 from core import exit_codes as code
 from core.store import Run
 from tests.tasks import killing
-from tests.tiny_data import tiny_math
+from tests.tasks.test_contract import result as result_of
 
 SMALL = [
     "--task=tuple_ff",
@@ -34,13 +34,8 @@ def arguments(folder, *more):
 
 
 def result(folder):
-    """Everything a finished run has to say, in bytes."""
     (run,) = Run.query(folder)
-    found = {name: run.path(name).read_bytes() for name in ("history.jsonl", "summary.json")}
-    for path in sorted(path for folder in ("arrays", "masks", "tensors") for path in run.path(folder).glob("*")):
-        with np.load(path) as file:
-            found |= {f"{path.name}/{name}": file[name].tobytes() for name in file.files}
-    return found
+    return result_of(run)
 
 
 @pytest.fixture(scope="module")
@@ -58,197 +53,26 @@ def test_the_masks_that_are_compared_differ(uninterrupted):
     assert not np.array_equal(masks[0], masks[1]) and not np.array_equal(masks[1], masks[2])
 
 
-def die_often(line, folder, deaths_wanted, most, expected):
-    """Kill runs at random moments until so many have died, and compare what each came to in the end."""
+def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
+    """Kill runs at random moments until twenty have died, and compare what each gives in the end."""
     moments = random.Random(0)
     deaths = {kind: 0 for kind in killing.KINDS}
-    attempt = 0
-    while sum(deaths.values()) < deaths_wanted:
-        attempt += 1
-        assert attempt <= 10 * deaths_wanted, f"no run dies any more: {deaths}"
-        where = [*line, f"--run.dir={folder / str(attempt)}"]
-        while True:
+    for attempt in range(200):
+        where = arguments(tmp_path / str(attempt))
+        while sum(deaths.values()) < 20:
             kind = min(deaths, key=lambda k: (deaths[k], moments.random()))
-            count = moments.randint(3, 30) if kind == "step" else moments.randint(1, 4)
-            count = 1 if kind == "stage" else count
+            count = {"step": moments.randint(3, 30), "stage": 1}.get(kind, moments.randint(1, 4))
             ended = killing.run(where, kind, count)
             if ended == code.DONE:
                 break
             assert ended == -signal.SIGKILL
             deaths[kind] += 1
-            if sum(deaths.values()) >= deaths_wanted or deaths[kind] > most:
-                assert killing.run(where) == code.DONE
-                break
-        assert result(folder / str(attempt)) == expected
-    return deaths
-
-
-def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
-    deaths = die_often(SMALL, tmp_path, 20, 6, uninterrupted)
+        else:
+            assert killing.run(where) == code.DONE
+        assert result(tmp_path / str(attempt)) == uninterrupted
+        if sum(deaths.values()) == 20:
+            break
     assert min(deaths.values()) >= 3, deaths
-
-
-BRANCHES = [
-    "--task=cnn_elcn",
-    "--model=digits",
-    "--data.name=digits",
-    "--data.canvas=12",
-    "--data.train_size=60",
-    "--data.test_size=20",
-    "--train.epochs=2",
-    "--train.batch_size=20",
-    "--train.momentum=0.5",
-    "--split.at=0,2",
-    "--split.epochs=2",
-    "--paths.points=3",
-    "--paths.epochs=1",
-    "--sharpness=10",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=2",
-]
-
-
-RANDOM = [
-    "--task=edge_popup",
-    "--model=fc",
-    "--layer_sizes=16,16",
-    "--data.name=digits",
-    "--data.train_size=60",
-    "--data.test_size=20",
-    "--train.epochs=12",
-    "--train.batch_size=25",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=3",
-]
-
-
-MANY = [
-    "--layer_sizes=16,16",
-    "--data.name=digits",
-    "--data.train_size=60",
-    "--data.test_size=20",
-    "--train.batch_size=10",
-    "--infer.batch_size=20",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=4",
-    "--train.steps=12",
-    "--train.lr=0.01",
-]
-SUPSUP = [
-    "--task=supsup",
-    *MANY,
-    "--outputs=20",
-    "--tasks.count=5",
-    "--tasks_at_once=2",
-    "--evaluate_at=2",
-    "--train.eval_every=6",
-]
-STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--threshold=1.02"]
-
-
-NORMALISED = [
-    "--task=supsup",
-    *(word for word in MANY if "infer" not in word and "train_size" not in word),
-    "--data.train_size=120",
-    "--model=gem_resnet18",
-    "--width=0.1",
-    "--tasks.kind=split",
-    "--infer.strategy=none",
-    "--tasks.count=4",
-    "--tasks_at_once=2",
-    "--train.eval_every=6",
-    "--data.augment=true",
-]
-RECOVERED = [
-    "--task=hopsupsup",
-    "--layer_sizes=40,30",
-    "--data.name=digits",
-    "--data.train_size=100",
-    "--train.batch_size=10",
-    "--tasks.count=3",
-    "--infer.batch_size=10",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=3",
-]
-
-
-LANGUAGE = [
-    "--task=deepmind_math",
-    "--dm_math.modules=toy__add",
-    "--state_size=8",
-    "--transformer.n_heads=2",
-    "--transformer.encoder_n_layers=1",
-    "--transformer.decoder_n_layers=1",
-    "--train.batch_size=8",
-    "--train.steps=14",
-    "--train.buckets=3",
-    "--mask.steps=10",
-    "--mask.samples=4",
-    "--mask.lr=0.1",
-    "--train.eval_every=5",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=4",
-]
-CLASSES = [
-    "--task=cifar10_class_removal",
-    "--data.name=digits",
-    "--data.train_size=100",
-    "--data.test_size=40",
-    "--data.augment=true",
-    "--width=0.2",
-    "--class_removal.classes=3",
-    "--train.batch_size=8",
-    "--train.steps=12",
-    "--mask.steps=10",
-    "--mask.lr=0.1",
-    "--train.eval_every=5",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=4",
-]
-PERMUTED = [
-    "--task=permuted_mnist",
-    "--data.name=digits",
-    "--data.train_size=100",
-    "--data.test_size=40",
-    "--layer_sizes=16,12",
-    "--transfer.permutations=3",
-    "--mask.steps=14",
-    "--mask.batch_size=16",
-    "--mask.lr=0.1",
-    "--eval_every=5",
-    "--transfer.mask_new_init=0.5",
-    "--log=none",
-    "--run.quiet=true",
-    "--run.checkpoint_every=4",
-]
-
-
-ANNEALED = [*RANDOM, "--mask.method=continuous-sparsification", "--mask.unit=output", "--mask.penalty=0.01"]
-NOISY = [*RANDOM, "--mask.method=hard-concrete", "--mask.unit=input", "--mask.init=0.2"]
-
-
-OTHERS = {
-    "cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
-    "supsup_nns": (STREAM, 4, 10), "normalised": (NORMALISED, 5, 60), "hopsupsup": (RECOVERED, 4, 10),
-    "deepmind_math": (LANGUAGE, 4, 30), "cifar10_class_removal": (CLASSES, 4, 20), "permuted_mnist": (PERMUTED, 5, 15),
-    "annealed": (ANNEALED, 4, 8), "relaxed": (NOISY, 4, 8),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("line", "deaths", "files"), OTHERS.values(), ids=OTHERS)
-def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
-    if line is LANGUAGE:
-        line = [*line, f"--dm_math.archive={tiny_math(tmp_path / 'math.tar.gz')}", f"--run.cache={tmp_path / 'cache'}"]
-    assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
-    expected = result(tmp_path / "whole")
-    assert len(expected) >= files
-    assert die_often(line, tmp_path, deaths, 2, expected)["step"] >= 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])
