@@ -8,7 +8,13 @@ import pytest
 
 from core import exit_codes as code
 from core.store import Run
+from tasks.modularity.arithmetic_options import ArithmeticOptions
+from tasks.modularity.class_options import ClassOptions
+from tasks.modularity.seq2seq_options import SequenceOptions
+from tasks.options import options_class
+from tasks.registry import TASKS
 from tests.tasks import killing
+from tests.tasks.pages import undocumented
 from tests.tiny_data import tiny_math
 
 SMALL = [
@@ -246,9 +252,18 @@ def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
     if line is LANGUAGE:
         line = [*line, f"--dm_math.archive={tiny_math(tmp_path / 'math.tar.gz')}", f"--run.cache={tmp_path / 'cache'}"]
     assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
+    (run,) = Run.query(tmp_path / "whole")
+    assert not undocumented({*run.summary} | {key for row in run.history() for key in row}, run.task)
     expected = result(tmp_path / "whole")
     assert len(expected) >= files
     assert die_often(line, tmp_path, deaths, 2, expected)["step"] >= 1
+
+
+def test_every_task_is_run_whole_here_or_beside():
+    """A new task needs a row in OTHERS, or is of a family whose tests make runs of each of its tasks."""
+    here = {word.removeprefix("--task=") for line, *_ in OTHERS.values() for word in line if word.startswith("--task=")}
+    families = ArithmeticOptions, SequenceOptions, ClassOptions  # test_tasks.py, test_seq2seq.py, test_class_subnets.py
+    assert {task for task in TASKS if not issubclass(options_class(task), families)} <= here
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])
