@@ -29,7 +29,7 @@ Device = Annotated[str, Matching(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cu
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What every task has.
+    """Options of every task.
 
     Attributes:
         revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
@@ -42,8 +42,8 @@ class TaskOptions:
     seed: Seed = 0
     """Seed of every named random stream of the run."""
     log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
-    """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
-    auto is wandb under a W&B agent and tb elsewhere."""
+    """Where results are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, or none;
+    auto: wandb under a W&B agent, tb elsewhere."""
 
     def check_given(self, given: Collection[str]) -> None:
         """Raise OptionError where an option must be given by its name although it has a default.
@@ -68,22 +68,23 @@ class TrainOptions:
     momentum: Below1 = 0.9
     """Momentum of sgd."""
     beta2: Below1 = 0.999
-    """How slowly Adam forgets squared gradients."""
+    """Adam's decay rate of the second moment."""
     eps: Kept = 1e-8
-    """Adam's term in the denominator."""
+    """Adam's epsilon."""
     weight_decay: Strength = 0.0
     """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
     warmup: CountFrom0 = 0
     """Steps over which the learning rate rises linearly from lr / warmup."""
     schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "constant"
-    """Learning rate after the warm-up: constant; cosine to zero at the last step; step: times `decay` after each of
-    `decay_at` steps; inverse_sqrt: falling as 1 / sqrt(step), from lr at the end of the warm-up."""
+    """Learning rate after the warm-up: constant; cosine: decays to zero at the last step; step: multiplied by `decay`
+    after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of the
+    warm-up."""
     decay_at: tuple[Count, ...] = ()
-    """Steps after which schedule=step lowers the learning rate."""
+    """Steps after which schedule=step reduces the learning rate."""
     decay: Fraction = 0.1
-    """Factor of schedule=step."""
+    """Factor by which schedule=step multiplies the learning rate."""
     grad_clip: Positive | None = 1.0
-    """Largest global gradient norm; none turns clipping off."""
+    """Maximum global gradient norm; none: no clipping."""
     eval_every: Count = 1000
     """Steps between validations."""
     eval_batch_size: BatchSize | None = None
@@ -115,21 +116,21 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how a run is done; nothing here changes its result or its signature."""
+    """Where and how a run is executed; nothing here changes its results or its signature."""
 
     dir: Path = "runs"
-    """Folder that holds all results."""
+    """Folder for all results."""
     cache: Path = "cache"
-    """Folder that holds downloads."""
+    """Folder for downloads."""
     sweep: Annotated[str, SweepName()] = "single"
-    """Name of the sweep: results lie in <dir>/<sweep>/<signature>."""
+    """Name of the sweep: results go to <dir>/<sweep>/<signature>."""
     device: Device = "auto"
-    """auto (cuda when there is one), cpu, cuda, cuda:1, mps."""
+    """auto (cuda if available), cpu, cuda, cuda:1, mps."""
     checkpoint_every: Count = 1000
-    """Steps between checkpoints; each also marks where a killed run goes on."""
+    """Steps between checkpoints, from which a killed run resumes."""
     keep_checkpoints: tuple[Literal["first", "best", "last", "all"], ...] = ("last",)
-    """Which checkpoints stay: first, best (by validation), last (the newest two, always kept), all."""
+    """Which checkpoints to keep: first, best (by validation), last (the newest two, always kept), all."""
     save_tensors: bool = True
-    """Keep the trained weights and every subnet's scores in tensors/, for other programs and later analyses."""
+    """Save the trained weights and every subnet's scores in tensors/, for other programs and later analyses."""
     quiet: bool = False
-    """No progress lines on the terminal; log.txt has them all the same."""
+    """No progress output on the terminal; log.txt still has it."""

@@ -32,50 +32,50 @@ Patterns = Annotated[tuple[str, ...], Items(least=1)]
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How scores become masks; a method adds its own options to these, and takes away what it does not use."""
+    """How scores become masks; a method adds its own options and removes those that it does not use."""
 
     method: str = "gumbel"
-    """How scores become masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli,
-    continuous-sparsification, hard-concrete. Decides which more mask.* options there are."""
+    """Mask method, which turns scores into masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli,
+    continuous-sparsification, hard-concrete. Determines which further mask.* options exist."""
     unit: Literal["weight", "output", "input", "head", "tensor"] = "weight"
-    """What has a score, and is kept or dropped as one: each weight; all weights that lead to an output (neuron,
-    channel; of a bias each entry), or away from an input; an attention head; a whole tensor. Penalties, densities and
+    """The unit that has one score, and is kept or dropped as a whole: each weight; all weights into an output (neuron
+    or channel; each entry of a bias) or out of an input; an attention head; a whole tensor. Penalties, densities and
     mask.keep count weights."""
     init: Real | None = 2.0
-    """First value of every score; sigmoid(2) = 0.88 is the first probability of keeping a weight. none: each score is
-    drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+    """Initial value of every score; sigmoid(2) = 0.88 is the initial probability of keeping a weight. none: each score
+    is drawn from torch's default initialisation, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
 
 
 @dataclass(frozen=True)
 class MaskConfig(ScoreConfig):
-    """What the masks are, of a network of which one may choose what is masked."""
+    """The masks, and which parameters are masked."""
 
     include: Patterns = ("*",)
-    """Parameters to mask, by dotted name; * and ? are wild."""
+    """Parameters to mask, by dotted name; * and ? are wildcards."""
     exclude: tuple[str, ...] = ("*embedding*",)
-    """Parameters never masked."""
+    """Parameters that are never masked, by dotted name; * and ? are wildcards."""
 
 
 @dataclass(frozen=True)
 class MaskOptions(MaskConfig):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     penalty: Strength = 1e-4
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     bias: bool = True
     """Mask biases too."""
     steps: Count = 20_000
-    """Number of optimiser steps for each mask."""
+    """Number of optimiser steps per mask."""
     samples: Few = 4
-    """K: masks drawn for each step; chunk i of the batch goes through mask i."""
+    """K: number of masks sampled per step; chunk i of the batch goes through mask i."""
     batch_size: BatchSize | None = None
-    """Examples per step; none: train.batch_size. A multiple of mask.samples."""
+    """Examples per step, a multiple of mask.samples; none: train.batch_size."""
     lr: Rate = 1e-2
     """Learning rate of Adam on the scores."""
     warmup: CountFrom0 = 0
     """Steps over which the learning rate rises linearly."""
     grad_clip: Positive | None = None
-    """Largest global norm of the scores' gradient; none: train.grad_clip."""
+    """Maximum global norm of the scores' gradient; none: train.grad_clip."""
 
     def training(self, eval_every: int, grad_clip: float | None = None) -> TrainOptions:
         """Return how scores are trained: by Adam with torch's betas and eps, whatever trains the network's weights.

@@ -1,4 +1,4 @@
-"""Options that tasks on images share: the images, and training by epochs."""
+"""Options shared by tasks on images: the images, and training by epochs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class ImageOptions:
     """The images."""
 
     name: Literal["cifar10", "cifar100", "mnist", "digits"] = "cifar10"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
+    """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download."""
     file: Path | None = None
-    """An .npz with x_train, y_train, x_test, y_test (x uint8 [N, C, H, W]) in place of the named set."""
+    """An .npz with x_train, y_train, x_test, y_test (x uint8 [N, C, H, W]) instead of the named dataset."""
     canvas: Annotated[int, Range(1, 1024)] | None = None
-    """Paste each image at a random place of a canvas of this side; none: as they are."""
+    """Side of a square canvas on which each image is pasted at a random position; none: no canvas."""
     noise: Strength = 0.0
-    """Standard deviation of the noise on the canvas, where white is 1."""
+    """Standard deviation of the noise on the canvas, relative to white = 1."""
     train_size: Examples | None = None
-    """Use only the first training images; none: all."""
+    """Number of training images to use, the first ones; none: all."""
     test_size: Examples | None = None
-    """Use only the first test images; none: all."""
+    """Number of test images to use, the first ones; none: all."""
     augment: bool = False
-    """Train on random crops of the images with 4 black pixels around them, half of them mirrored."""
+    """Train on random crops after padding by 4 black pixels, with random horizontal flips."""
     hold_out: bool = True
-    """Keep a fifth of the training images as validation set; the original program has none."""
+    """Hold out a fifth of the training images for validation; the original program does not."""
 
     only_with: ClassVar = {"name": when("file", None), "noise": unless("canvas", None)}
 
@@ -38,18 +38,18 @@ class ManyImageOptions(ImageOptions):
     """The images."""
 
     name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
-    and /val, a folder for each class."""
+    """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download; imagenet is read from
+    <run.cache>/imagenet/train and /val, with a folder per class."""
     train_size: Examples | None = None
-    """Use only so many training images; none: all. Of imagenet, which lies class by class, a random choice that is the
-    same in every run; else the first ones."""
+    """Number of training images to use; none: all. For imagenet, which is sorted by class, a random subset that is the
+    same in every run; otherwise the first ones."""
     test_size: Examples | None = None
-    """Use only so many test images, chosen as those of training; none: all."""
+    """Number of test images to use, chosen like the training images; none: all."""
     hold_out: bool = True
-    """Keep a fifth of the training images as validation set, of imagenet 4 %; the original programs have none."""
+    """Hold out a fifth of the training images (4 % for imagenet) for validation; the original programs do not."""
     augment: bool = False
-    """Train on random crops of the images with 4 black pixels around them, half of them mirrored; of imagenet, on
-    random parts that are resized."""
+    """Train on random crops after padding by 4 black pixels, with random horizontal flips; for imagenet, on random
+    resized crops."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,13 @@ class EpochOptions:
     lr: Rate = 0.1
     """Learning rate."""
     momentum: Below1 = 0.0
-    """Momentum, also of the branches."""
+    """Momentum, also for the branches."""
     weight_decay: Strength = 0.0
-    """L2 penalty added to the gradient, also of the branches."""
+    """L2 penalty added to the gradient, also for the branches."""
     shuffle: bool = True
-    """A new order every epoch; the original program keeps one order throughout."""
+    """Reshuffle the images every epoch; the original program uses the same order throughout."""
     evaluations: Few = 100
-    """Epochs (log-spaced, rounded, without doubles) after which the CNN is measured and saved, besides 0 and splits."""
+    """Number of log-spaced epochs (rounded, without duplicates) after which the CNN is evaluated and saved, besides 0
+    and splits."""
     eval_batch_size: BatchSize = 1000
-    """Images per forward pass of a measurement, for each network of a stack."""
+    """Images per forward pass of an evaluation, for each network of a stack."""

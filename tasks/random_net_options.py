@@ -1,4 +1,4 @@
-"""Options of the networks whose weights are random: which, how wide, and how their weights are drawn."""
+"""Options of networks with random weights: architecture, width, and initialisation."""
 
 from __future__ import annotations
 
@@ -45,17 +45,18 @@ class RandomNetOptions:
     """A network with random weights."""
 
     model: Network = "fc"
-    """The network: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
+    """Architecture: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
     layer_sizes: tuple[Width, ...] = (300, 100)
     """Widths of the hidden layers of fc."""
     width: Factor = 1.0
-    """Factor of every width but that of the output."""
+    """Factor on every width except that of the output."""
     init: Init = "signed_constant"
-    """How the weights are drawn."""
+    """Distribution of the random weights."""
     scale: Literal["none", "keep", "published"] = "none"
-    """Factor of the weights: none, sqrt(1 / keep), or the original program's sqrt(1 / (1 - keep))."""
+    """Factor on the weights: none; keep: sqrt(1 / keep); published: sqrt(1 / (1 - keep)), as in the original
+    program."""
     affine: bool = False
-    """Give the batch normalisation of residual networks weights and biases; they are never masked."""
+    """Add affine parameters to the batch normalisation of residual networks; they are never masked."""
 
     only_with: ClassVar = {  # layer_sizes may be given with every model, as a grid over models does
         "scale": when("mask.method", *WITH_KEEP),

@@ -16,7 +16,7 @@ from tasks.options import options_class, resolve
 from tasks.registry import OPTIONS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 STANDS_FOR = re.compile(r"[A-Z]+|.*(<|\.\.\.|FILE|NAME).*")  # N, FILE.npz, runs/<sweep>, elcn,...
 ASSIGNED = re.compile(r"(?:--)?([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)?)=(?![=\"'])(\S+)")
 

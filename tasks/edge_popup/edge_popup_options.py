@@ -1,4 +1,4 @@
-"""Options of the task edge_popup: the subnetworks of a network whose weights are random."""
+"""Options of the task edge_popup: subnetworks of a network with random weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRAINING = (
 
 @dataclass(frozen=True)
 class ScoreOptions(EpochOptions):
-    """Training of the scores, or of the weights where those are trained."""
+    """Training of the scores, or of the weights with trained=weights."""
 
     epochs: Annotated[int, Range(1, 10**6)] = 100
     """Passes over the training images."""
@@ -34,47 +34,47 @@ class ScoreOptions(EpochOptions):
     momentum: Below1 = 0.9
     """Momentum of sgd."""
     weight_decay: Strength = 1e-4
-    """L2 penalty added to the gradient: of the scores."""
+    """L2 penalty of the scores, added to the gradient."""
     warmup: CountFrom0 = 0
     """Epochs over which the learning rate rises linearly."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """Learning rate after the warm-up: constant, or cosine to zero at the last step."""
+    """Learning rate after the warm-up: constant, or cosine decay to zero at the last step."""
     label_smoothing: Below1 = 0.0
-    """Share of the target that is spread over all classes."""
+    """Probability mass of the target spread uniformly over all classes."""
     evaluations: Few = 20
-    """Epochs (log-spaced, rounded, without doubles) after which the subnetwork is measured, besides 0."""
+    """Number of log-spaced epochs (rounded, without duplicates) after which the subnetwork is evaluated, besides 0."""
 
     only_with: ClassVar = {"momentum": when("optimizer", "sgd")}
 
 
 @dataclass(frozen=True)
 class ScoreMaskKind(MaskConfig):
-    """The mask; nothing pays for the weights that it keeps."""
+    """The mask; by default, keeping weights is not penalised."""
 
     penalty: Strength = 0.0
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     evaluate: Literal["hard", "sample"] = "hard"
-    """The mask that is measured and saved: hard, the deterministic one; sample, one that is drawn, for methods that
-    draw masks (gumbel, bernoulli)."""
+    """The mask that is evaluated and saved: hard: the deterministic mask; sample: a sampled mask, for stochastic
+    methods (gumbel, bernoulli)."""
 
 
 @dataclass(frozen=True)
 class EdgePopupOptions(TaskOptions, RandomNetOptions):
-    """The best subnetwork of a network whose weights are random and stay so."""
+    """The best subnetwork of a network with fixed random weights."""
 
     model: Network = "conv4"
-    """The network: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
+    """Architecture: fully connected, pairs of 3x3 convolutions, or residual, for small images or for ImageNet."""
     trained: Literal["scores", "weights"] = "scores"
     """What is trained: the scores of a mask, or, as a baseline, the weights of the whole network without a mask."""
     evaluate: Annotated[str, PathName()] | None = None
-    """A subnetwork to measure, and nothing is trained: masks/subnet.npz of a run with these weights (seed, model,
-    init, scale), or a .pth of the authors of edge-popup, whose weights are taken too and whose mask.keep must be
-    given, as the file does not say it."""
+    """A subnetwork to evaluate without training: masks/subnet.npz of a run with the same weights (seed, model, init,
+    scale), or a .pth of the authors of edge-popup, whose weights are also loaded and whose mask.keep must be given,
+    since the file does not contain it."""
     evaluate_on: Literal["test", "valid", "train"] = "test"
-    """The images that `evaluate` measures it on."""
+    """The images on which `evaluate` evaluates."""
     controls: tuple[Literal["random", "whole"], ...] = ()
-    """What `evaluate` measures beside it: random, masks that keep as many weights; whole, the network without a mask.
-    Where something is trained, both are measured at the end."""
+    """Controls that `evaluate` also evaluates: random: masks with the same number of weights; whole: the unmasked
+    network. After training, both are always evaluated."""
     data: ManyImageOptions = field(default_factory=ManyImageOptions)
     train: ScoreOptions = field(default_factory=ScoreOptions)
     mask: ScoreMaskKind = field(default_factory=mask_options("edge-popup", ScoreMaskKind, "edge-popup"))

@@ -24,10 +24,10 @@ class DataOptions:
     seen_size: Examples = 2_000
     """Examples in seen, a fixed part of the training set."""
     split: Literal["unseen", "unseen_order", "seen"] = "unseen"
-    """unseen: valid and test hold operand pairs that training never saw, a + b being the pair of b + a; unseen_order:
-    pairs that it never saw in this order; seen: the original program's way."""
+    """unseen: valid and test contain operand pairs never seen in training in either order; unseen_order: pairs never
+    seen in this order; seen: as in the original program, no pairs are held out."""
     held_out: HeldOutPairs = 0.1
-    """Fraction of the operand pairs in valid, and again in test, unless split is seen."""
+    """Fraction of the operand pairs held out for valid, and again for test, unless split is seen."""
 
     only_with: ClassVar = {"held_out": unless("split", "seen")}
 
@@ -38,14 +38,14 @@ class DataOptions:
 
 @dataclass(frozen=True)
 class ArithmeticOptions(SubnetOptions):
-    """What all arithmetic tasks share."""
+    """Options shared by all arithmetic tasks."""
 
     n_digits: Annotated[int, Range(1, 4)] = 2
     """Decimal digits of every number; results are taken modulo 10^n_digits."""
     data: DataOptions = field(default_factory=DataOptions)
     inverse_io: tuple[Literal["none", "control", "ones"], ...] = ("none", "control", "ones")
-    """Inverse-mask tests: what the input and output layers get instead of the inverse: none (the inverse too),
-    control (the whole task's mask) or ones (no mask)."""
+    """Inverse-mask tests: what replaces the inverse in the input and output layers: none (the inverse itself), control
+    (the mask of the whole task) or ones (no mask)."""
 
     @property
     def revision(self) -> int:
@@ -69,7 +69,7 @@ class _Recurrent(ArithmeticOptions):
 
 @dataclass(frozen=True)
 class TupleOrder:
-    """How the two additions share the recurrent network."""
+    """How the two additions use the recurrent network."""
 
     mode: Literal["together", "only_one", "same_output", "same_input", "same_io", "only_one_io"] = "together"
     """When each pair is shown and where its sum is read; see docs/modularity.md."""

@@ -1,4 +1,4 @@
-"""Options of the tasks that learn masks for some of the classes of images."""
+"""Options of the tasks that train masks on subsets of image classes."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ Classes = Annotated[tuple[Label, ...], Items()]
 
 @dataclass(frozen=True)
 class ClassOptions(SubnetOptions):
-    """What they share."""
+    """Shared options."""
 
     data: ImageOptions = field(default_factory=ImageOptions)
     seen_size: Examples = 1000
-    """Training images on which the accuracy on what was seen is measured, the first ones."""
+    """Number of training images (the first ones) on which the training accuracy is evaluated."""
     keep_last_layer: bool = True
-    """Every mask has the whole task's scores in the last layer, and learns only the other layers."""
+    """Every mask uses the whole task's scores in the last layer, and only the other layers are trained."""
     width: Factor = 1.0
-    """Factor of the numbers of channels."""
+    """Factor on all numbers of channels."""
 
     only_with: ClassVar = {"keep_last_layer": when("only_control", False)}
 
 
 @dataclass(frozen=True)
 class ConvMaskOptions(MaskOptions):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     lr: Rate = 1e-3
     """Learning rate of Adam on the scores."""
     penalty: Strength = 3e-4
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
 
 
 @dataclass(frozen=True)
 class _ConvNet(ClassOptions):
     mask: ConvMaskOptions = field(default_factory=mask_options("gumbel", ConvMaskOptions))
     dropout: bool = True
-    """Dropout before the last two activations, while the network is trained."""
+    """Dropout before the last two activations while the network's weights are trained."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Removal:
     """Classes to remove."""
 
     classes: Classes = ()
-    """A mask is learned without each of these, by number; none: without each of all."""
+    """Indices of the classes to remove, one at a time: a mask is trained on all other classes; none: every class."""
 
 
 @dataclass(frozen=True)
 class ClassRemovalOptions(_ConvNet):
-    """A small convolutional network; a mask for all classes, and one for all but each."""
+    """A small convolutional network; a mask for all classes, and one for all but each removed class."""
 
     class_removal: Removal = field(default_factory=Removal)
 
@@ -69,17 +69,18 @@ class RemovalOfOne(Removal):
     """Classes to remove."""
 
     classes: Classes = (0,)
-    """A mask is learned without each of these, by number; none: without each of all."""
+    """Indices of the classes to remove, one at a time: a mask is trained on all other classes; none: every class."""
 
 
 @dataclass(frozen=True)
 class GradientOptions(_ConvNet):
-    """As class removal; compared are the gradients of the network with masks on more and more of its last layers."""
+    """As class removal; compares the gradients of the network as more and more of its last layers are masked."""
 
     revision: ClassVar[int] = 2
 
     keep_last_layer: bool = False
-    """Every mask has the whole task's scores in the last layer, and learns only the other layers. As published: no."""
+    """Every mask uses the whole task's scores in the last layer, and only the other layers are trained. As published:
+    false."""
     class_removal: RemovalOfOne = field(default_factory=RemovalOfOne)
 
     only_with: ClassVar = {"class_removal": when("only_control", False)}
@@ -87,19 +88,20 @@ class GradientOptions(_ConvNet):
 
 @dataclass(frozen=True)
 class Stability:
-    """What masks are learned twice for."""
+    """Class subsets for which two masks are trained."""
 
     measure_on: Literal["minimal", "all"] = "minimal"
-    """minimal: pairs of classes alone; all: all classes but one, each class in its turn."""
+    """minimal: pairs of classes; all: all classes but one, for each class in turn."""
     pairs: Few = 10
-    """Number of pairs of classes, drawn by the seed, of measure_on=minimal."""
+    """Number of pairs of classes with measure_on=minimal, drawn from the seed."""
 
     only_with: ClassVar = {"pairs": when("measure_on", "minimal")}
 
 
 @dataclass(frozen=True)
 class MaskStabilityOptions(_ConvNet):
-    """A small convolutional network; each mask is learned twice, from other draws and another order of images."""
+    """A small convolutional network; each mask is trained twice, with different samples and a different order of
+    images."""
 
     mask_stability: Stability = field(default_factory=Stability)
 
@@ -119,28 +121,29 @@ class ResNetTrainOptions(TrainOptions):
     weight_decay: Strength = 1e-4
     """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
     schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "step"
-    """Learning rate after the warm-up: constant; cosine to zero at the last step; step: times `decay` after each of
-    `decay_at` steps; inverse_sqrt: falling as 1 / sqrt(step), from lr at the end of the warm-up."""
+    """Learning rate after the warm-up: constant; cosine: decays to zero at the last step; step: multiplied by `decay`
+    after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of the
+    warm-up."""
     decay_at: tuple[Count, ...] = (32_000, 48_000)
-    """Steps after which schedule=step lowers the learning rate."""
+    """Steps after which schedule=step reduces the learning rate."""
     grad_clip: Positive | None = None
-    """Largest global gradient norm; none turns clipping off."""
+    """Maximum global gradient norm; none: no clipping."""
 
 
 @dataclass(frozen=True)
 class ResNetMaskOptions(MaskOptions):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     steps: Count = 30_000
-    """Number of optimiser steps for each mask."""
+    """Number of optimiser steps per mask."""
     batch_size: BatchSize | None = 256
-    """Examples per step; none: train.batch_size. A multiple of mask.samples."""
+    """Examples per step, a multiple of mask.samples; none: train.batch_size."""
     lr: Rate = 0.03
     """Learning rate of Adam on the scores."""
     penalty: Strength = 4e-5
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     grad_clip: Positive | None = 1.0
-    """Largest global norm of the scores' gradient; none: train.grad_clip."""
+    """Maximum global norm of the scores' gradient; none: train.grad_clip."""
 
 
 @dataclass(frozen=True)
@@ -148,12 +151,12 @@ class AugmentedImageOptions(ImageOptions):
     """The images."""
 
     augment: bool = True
-    """Train on random crops of the images with 4 black pixels around them, half of them mirrored."""
+    """Train on random crops after padding by 4 black pixels, with random horizontal flips."""
 
 
 @dataclass(frozen=True)
 class ResNetRemovalOptions(ClassOptions):
-    """ResNet-110; a mask for all classes, and one for all but each."""
+    """ResNet-110; a mask for all classes, and one for all but each removed class."""
 
     data: AugmentedImageOptions = field(default_factory=AugmentedImageOptions)
     train: ResNetTrainOptions = field(default_factory=ResNetTrainOptions)

@@ -28,23 +28,23 @@ class MathTrainOptions(SequenceTrainOptions):
     lr: Rate = 1e-4
     """Learning rate."""
     beta2: Below1 = 0.995
-    """How slowly Adam forgets squared gradients."""
+    """Adam's decay rate of the second moment."""
     eps: Kept = 1e-9
-    """Adam's term in the denominator."""
+    """Adam's epsilon."""
     grad_clip: Positive | None = 0.1
-    """Largest global gradient norm; none turns clipping off."""
+    """Maximum global gradient norm; none: no clipping."""
 
 
 @dataclass(frozen=True)
 class MathMaskOptions(SequenceMaskOptions):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     steps: Count = 20_000
-    """Number of optimiser steps for each mask."""
+    """Number of optimiser steps per mask."""
     samples: Few = 8
-    """K: masks drawn for each step; chunk i of the batch goes through mask i."""
+    """K: number of masks sampled per step; chunk i of the batch goes through mask i."""
     penalty: Strength = 1e-3
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ class MathData:
     modules: Annotated[tuple[str, ...], Items(least=1)] = ("algebra__linear_1d",)
     """Modules of DeepMind mathematics, such as algebra__linear_1d,calculus__differentiate."""
     train_splits: Difficulties = ("easy", "medium", "hard")
-    """Difficulties that train the network and the mask of the whole task."""
+    """Difficulties used to train the network and the mask of the whole task."""
     mask_splits: Difficulties = ("easy",)
-    """Difficulties that train the other mask."""
+    """Difficulties used to train the other mask."""
     archive: Path | None = None
-    """The questions' .tar.gz; none: <run.cache>/dm_math/mathematics_dataset-v1.0.tar.gz."""
+    """The .tar.gz with the questions; none: <run.cache>/dm_math/mathematics_dataset-v1.0.tar.gz."""
     generate: Annotated[int, Range(1, 10**7)] | None = None
-    """Generate so many questions of each difficulty in place of an archive; none: read it."""
+    """Number of questions to generate per difficulty instead of reading an archive; none: read the archive."""
 
     def __post_init__(self) -> None:
         if self.archive is not None and self.generate is not None:
@@ -74,24 +74,24 @@ class LargeTransformerOptions(TransformerOptions):
     """The Transformer."""
 
     n_heads: Few = 8
-    """Heads of each attention."""
+    """Number of attention heads."""
     ff_multiplier: Factor = 4.0
-    """Width between the two linear layers of a block, in widths of the stream."""
+    """Hidden width of the feed-forward sublayers, as a multiple of state_size."""
     encoder_n_layers: Depth = 6
-    """Blocks that read."""
+    """Number of encoder blocks."""
     decoder_n_layers: Depth = 6
-    """Blocks that answer."""
+    """Number of decoder blocks."""
 
 
 @dataclass(frozen=True)
 class DeepMindMathOptions(InTransformer):
-    """DeepMind mathematics in a Transformer, character by character."""
+    """DeepMind mathematics with a character-level Transformer."""
 
     train: MathTrainOptions = field(default_factory=MathTrainOptions)
     mask: MathMaskOptions = field(default_factory=mask_options("gumbel", MathMaskOptions))
     dm_math: MathData = field(default_factory=MathData)
     state_size: Width = 512
-    """Width of the stream."""
+    """Width of the residual stream."""
     transformer: LargeTransformerOptions = field(default_factory=LargeTransformerOptions)
 
     only_with: ClassVar = {

@@ -1,4 +1,4 @@
-"""Options of the task that learns permutations of an image's pixels in turn."""
+"""Options of the task that learns pixel permutations one after the other."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PermutedImageOptions(ImageOptions):
     """The images."""
 
     name: Literal["cifar10", "cifar100", "mnist", "digits"] = "mnist"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download."""
+    """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download."""
     augment: ClassVar[bool] = False  # a crop of permuted pixels means nothing
 
 
@@ -27,37 +27,37 @@ class PermutedMaskOptions(MaskOptions):
     """Training of the masks, and of the weights that no earlier mask keeps."""
 
     steps: Count = 30_000
-    """Number of optimiser steps for each permutation."""
+    """Number of optimiser steps per permutation."""
     samples: Few = 8
-    """K: masks drawn for each step; chunk i of the batch goes through mask i."""
+    """K: number of masks sampled per step; chunk i of the batch goes through mask i."""
     batch_size: BatchSize = 128
-    """Examples per step. A multiple of mask.samples."""
+    """Examples per step, a multiple of mask.samples."""
     penalty: Strength = 1.28e-3
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     grad_clip: Positive | None = 1.0
-    """Largest global norm of the gradient of scores and weights; none turns clipping off."""
+    """Maximum global norm of the gradient of scores and weights; none: no clipping."""
     include: ClassVar[tuple[str, ...]] = ("*",)  # all must be masked: others every permutation would change
     exclude: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a permutation takes from those before it."""
+    """What a permutation reuses from earlier ones."""
 
     permutations: Few = 11
-    """Number of permutations, the first being that of the images as they are."""
+    """Number of permutations; the first is the identity."""
     mask_new_init: Real = 2.0
-    """First score, from the second permutation on, of a weight that no earlier mask keeps; the first permutation's
-    scores all begin at mask.init."""
+    """Initial score, from the second permutation on, of a weight that no earlier mask keeps; all scores of the first
+    permutation start at mask.init."""
     mask_used_init: Real = 2.0
-    """First score of a weight that an earlier mask keeps."""
+    """Initial score of a weight that an earlier mask keeps."""
     reset_first_layer: bool = True
-    """Every permutation has a first layer of its own."""
+    """Every permutation has its own first layer."""
 
 
 @dataclass(frozen=True)
 class PermutedOptions(TaskOptions):
-    """Permutations of the pixels in turn; the weights that a mask keeps are not trained any more."""
+    """Pixel permutations one after the other; weights that a mask keeps are frozen from then on."""
 
     data: PermutedImageOptions = field(default_factory=PermutedImageOptions)
     mask: PermutedMaskOptions = field(default_factory=mask_options("gumbel", PermutedMaskOptions))
@@ -68,7 +68,7 @@ class PermutedOptions(TaskOptions):
     eval_every: Count = 1000
     """Steps between validations."""
     eval_batch_size: BatchSize = 8192
-    """Images per forward pass of a validation."""
+    """Images per forward pass of an evaluation."""
 
     only_with: ClassVar = {"transfer.mask_new_init": unless("mask.method", "magnitude", "edge-popup", "signed-popup")}
 

@@ -1,4 +1,4 @@
-"""Options of SCAN, in LSTMs or in a Transformer."""
+"""Options of SCAN, with LSTMs or a Transformer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Split = Literal["simple", "length", "jump", "turn_left"]
 
 @dataclass(frozen=True)
 class TrafoScanMaskOptions(SequenceMaskOptions):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     penalty: Strength = 6e-4
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
 
 
 @dataclass(frozen=True)
 class ScanSplits:
-    """Which of SCAN's splits."""
+    """Splits of SCAN."""
 
     train_split: Split = "simple"
-    """Whose training commands train the network and the mask of the whole task."""
+    """Split whose training commands are used to train the network and the mask of the whole task."""
     analyze_splits: Annotated[tuple[Split, ...], Items(least=1)] = ("jump", "length", "turn_left")
-    """A mask is learned from the training commands of each."""
+    """Splits on whose training commands a mask is trained."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +50,23 @@ class _OnScan(SequenceOptions):
 
 @dataclass(frozen=True)
 class ScanOptions(_OnScan):
-    """SCAN in two LSTMs, one that reads and one that answers."""
+    """SCAN with an LSTM encoder and an LSTM decoder."""
 
     mask: SequenceMaskOptions = field(default_factory=mask_options("gumbel", SequenceMaskOptions))
     state_size: Width = 200
     """Width of each LSTM layer."""
     n_layers: Depth = 2
-    """Layers of each LSTM."""
+    """Number of layers of each LSTM."""
     embedding_size: Width = 16
-    """Width of a word."""
+    """Width of the word embeddings."""
     dropout: Below1 = 0.5
-    """Of embeddings and between layers, while the network is trained."""
+    """Dropout on embeddings and between layers while the network's weights are trained."""
     teacher_forcing: Fraction = 0.5
-    """Fraction of the batches in which the words before are those of the right answer, not the network's own."""
+    """Fraction of the batches with teacher forcing; in the others, the network's own outputs are fed back."""
 
 
 @dataclass(frozen=True)
 class TrafoScanOptions(InTransformer, _OnScan):
-    """SCAN in a Transformer."""
+    """SCAN with a Transformer."""
 
     mask: TrafoScanMaskOptions = field(default_factory=mask_options("gumbel", TrafoScanMaskOptions))

@@ -1,4 +1,4 @@
-"""Options that tasks from one sequence to another share: training, held-out pairs, and the Transformer."""
+"""Options of sequence-to-sequence tasks: training, held-out pairs, and the Transformer."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ class SequenceTrainOptions(TrainOptions):
     batch_size: BatchSize = 256
     """Examples per step."""
     grad_clip: Positive | None = 5.0
-    """Largest global gradient norm; none turns clipping off."""
+    """Maximum global gradient norm; none: no clipping."""
     eval_batch_size: BatchSize | None = None
-    """Examples per forward pass of a validation, all of similar lengths; none: 1024."""
+    """Examples per forward pass of an evaluation, all of similar lengths; none: 1024."""
     buckets: Few = 1
-    """Groups of similar lengths; each batch is drawn from one of them. More groups, less padding; 1: from all examples,
-    as in the paper."""
+    """Number of groups of similar lengths; each batch is drawn from one group. More groups need less padding; 1:
+    batches from all examples, as in the paper."""
 
 
 @dataclass(frozen=True)
 class SequenceOptions(SubnetOptions):
-    """What they share."""
+    """Shared options."""
 
     train: SequenceTrainOptions = field(default_factory=SequenceTrainOptions)
     hold_out: HeldOut = 0.05
-    """Fraction of each set of training pairs that is kept for validation; 0: none, as in the original program."""
+    """Fraction of each set of training pairs that is held out for validation; 0: none, as in the original program."""
     seen_size: Examples = 1000
-    """Training pairs on which the accuracy on what was seen is measured, a fixed part."""
+    """Number of training pairs (a fixed subset) on which the training accuracy is evaluated."""
     train_baseline: bool = False
-    """Train the network on what a mask would be trained on, and learn no mask."""
+    """Train the network on the data that a mask would be trained on, and train no masks."""
 
     only_with: ClassVar = {"mask": when("train_baseline", False)}
 
@@ -52,12 +52,12 @@ class SequenceOptions(SubnetOptions):
 
 @dataclass(frozen=True)
 class SequenceMaskOptions(MaskOptions):
-    """Training of the masks on a network that is trained already."""
+    """Training of the masks on the trained network."""
 
     steps: Count = 15_000
-    """Number of optimiser steps for each mask."""
+    """Number of optimiser steps per mask."""
     penalty: Strength = 3e-5
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     bias: bool = False
     """Mask biases too."""
 
@@ -67,24 +67,24 @@ class TransformerOptions:
     """The Transformer."""
 
     n_heads: Few = 4
-    """Heads of each attention."""
+    """Number of attention heads."""
     ff_multiplier: Factor = 2.0
-    """Width between the two linear layers of a block, in widths of the stream."""
+    """Hidden width of the feed-forward sublayers, as a multiple of state_size."""
     encoder_n_layers: Depth = 3
-    """Blocks that read."""
+    """Number of encoder blocks."""
     decoder_n_layers: Depth = 3
-    """Blocks that answer."""
+    """Number of decoder blocks."""
 
 
 @dataclass(frozen=True)
 class InTransformer(SequenceOptions):
-    """A task in a Transformer."""
+    """A task with a Transformer."""
 
     state_size: Width = 100
-    """Width of the stream."""
+    """Width of the residual stream."""
     transformer: TransformerOptions = field(default_factory=TransformerOptions)
     dropout: Below1 = 0.1
-    """Of everything that is added to the stream, of attention and of embeddings, while the network is trained."""
+    """Dropout on sublayer outputs, attention weights and embeddings while the network's weights are trained."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

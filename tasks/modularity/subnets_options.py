@@ -1,4 +1,4 @@
-"""Options of the tasks that train a network and then a mask for the whole task and for each of its parts."""
+"""Options of the tasks that train a network, then a mask for the whole task and for each subtask."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from masks.options import MaskOptions, mask_options
 
 @dataclass(frozen=True)
 class SubnetOptions(TaskOptions):
-    """What they share."""
+    """Shared options."""
 
     train: TrainOptions = field(default_factory=TrainOptions)
     mask: MaskOptions = field(default_factory=mask_options("gumbel"))
     run: RunOptions = field(default_factory=RunOptions)
     only_control: bool = False
-    """Learn the mask of the whole task alone."""
+    """Train only the mask of the whole task."""
     restore_pretrained: Path | None = None
-    """Folder of a finished run, or of a sweep's runs (that of the same seed is taken), whose trained weights are used;
-    nothing is trained but masks."""
+    """Folder of a finished run, or of a sweep (the run with the same seed is used), whose trained weights are loaded;
+    only masks are trained."""
 
     only_with: ClassVar = {  # of magnitude nothing is trained
         f"mask.{name}": unless("mask.method", "magnitude") for name in ("lr", "warmup", "grad_clip")

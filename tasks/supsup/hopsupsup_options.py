@@ -1,4 +1,4 @@
-"""Options of HopSupSup: masks of units, kept in a Hopfield network."""
+"""Options of HopSupSup: unit masks stored in a Hopfield network."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class SplitOptions(SequenceOptions):
     """The tasks."""
 
     kind: Literal["permuted", "rotated", "split"] = "split"
-    """What a task is: the pixels in an order of its own, the images at its own angle, or some of the classes."""
+    """What defines a task: a permutation of the pixels, a rotation of the images, or a subset of the classes."""
     count: Few = 5
     """Number of tasks."""
     ordered: bool = True
-    """Split the classes in their order, and not by a permutation that the seed draws."""
+    """Split the classes in order; false: in a random order drawn from the seed."""
     relabel: bool = False
-    """Label the classes of a task from 0; false: as they are labelled in the images' set."""
+    """Label the classes of each task from 0; false: keep the dataset's labels."""
 
 
 @dataclass(frozen=True)
 class UnitMaskKind(ScoreConfig):
-    """The masks: of the hidden units."""
+    """Masks of the hidden units."""
 
     init: Real | None = 1e-8
-    """First value of every score: just on, as in the original."""
+    """Initial value of every score: just above the threshold, as in the original."""
 
 
 @dataclass(frozen=True)
@@ -53,30 +53,31 @@ class UnitTraining:
 
 @dataclass(frozen=True)
 class RecoveryOptions:
-    """Finding the mask that images need."""
+    """Recovery of the mask for unlabelled images."""
 
     batch_size: Annotated[int, Range(2, 10**6)] = 64
-    """Images per step; there is no step for an incomplete batch."""
+    """Images per step; an incomplete batch is skipped."""
     passes: Few = 1
-    """Passes over the test images, one step for each batch."""
+    """Passes over the test images, with one step per batch."""
     strength: Strength = 1.5e-3
-    """Weight of the energy at the last step (gamma); that of the entropy falls from 1 to 0."""
+    """Weight of the energy at the last step (gamma); that of the entropy decreases from 1 to 0."""
     lr: Rate = 500.0
-    """Learning rate of the descent, with momentum 0.9."""
+    """Learning rate of the gradient descent, with momentum 0.9."""
     weight_decay: Strength = 1e-4
-    """L2 penalty added to the gradient of the descent."""
+    """L2 penalty added to the gradient during recovery."""
 
 
 @dataclass(frozen=True)
 class HopSupSupOptions(TaskOptions):
-    """The masks of all tasks in a Hopfield network, and found again by descent on unlabelled images."""
+    """The masks of all tasks are stored in a Hopfield network, and recovered by gradient descent on unlabelled
+    images."""
 
     revision: ClassVar[int] = 2
 
     layer_sizes: Annotated[tuple[Width, ...], Items(least=1, once=False)] = (2048, 2048)
     """Widths of the hidden layers."""
     init: Init = "signed_constant"
-    """How the weights are drawn."""
+    """Distribution of the random weights."""
     tasks: SplitOptions = field(default_factory=SplitOptions)
     data: SequenceImages = field(default_factory=SequenceImages)
     train: UnitTraining = field(default_factory=UnitTraining)

@@ -19,17 +19,17 @@ class SequenceOptions:
     """The tasks."""
 
     kind: Literal["permuted", "rotated", "split"] = "permuted"
-    """What a task is: the pixels in an order of its own, the images at its own angle, or some of the classes."""
+    """What defines a task: a permutation of the pixels, a rotation of the images, or a subset of the classes."""
     count: Few = 10
     """Number of tasks."""
     angle: Real = 10.0
-    """Degrees between a task and the next, of rotated."""
+    """Angle between consecutive tasks with kind=rotated, in degrees."""
     classes: Annotated[int, Range(2, 10_000)] = 2
-    """Classes per task, of split."""
+    """Classes per task with kind=split."""
     ordered: bool = False
-    """Split the classes in their order, and not by a permutation that the seed draws."""
+    """Split the classes in order; false: in a random order drawn from the seed."""
     relabel: bool = True
-    """Label the classes of a task from 0; false: as they are labelled in the images' set."""
+    """Label the classes of each task from 0; false: keep the dataset's labels."""
 
     only_with: ClassVar = {
         "angle": when("kind", "rotated"),
@@ -44,18 +44,19 @@ class SequenceImages(ManyImageOptions):
     """The images that the tasks are made from."""
 
     name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "mnist"
-    """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
-    and /val, a folder for each class."""
+    """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download; imagenet is read from
+    <run.cache>/imagenet/train and /val, with a folder per class."""
 
 
 @dataclass(frozen=True)
 class SupermaskKind(MaskConfig):
-    """The masks; nothing pays for the weights that they keep."""
+    """The masks; by default, keeping weights is not penalised."""
 
     init: Real | None = None
-    """First value of every score; none: drawn as torch draws a weight, U(-1/sqrt(fan_in), 1/sqrt(fan_in))."""
+    """Initial value of every score; none: drawn from torch's default initialisation, U(-1/sqrt(fan_in),
+    1/sqrt(fan_in))."""
     penalty: Strength = 0.0
-    """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
+    """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,22 @@ class SequenceTraining(TrainOptions):
     """Training of a task."""
 
     steps: Count = 1000
-    """Number of optimiser steps for each task."""
+    """Number of optimiser steps per task."""
     lr: Rate = 1e-4
-    """Learning rate of what belongs to a task: its scores, its head, its vectors."""
+    """Learning rate of the parameters of a task: its scores, its head, its vectors."""
     weights_lr: Rate | None = None
-    """Learning rate of everything while the network's own weights are trained; none: train.lr."""
+    """Learning rate of all parameters while the network's weights are trained; none: train.lr."""
     optimizer: Literal["adam", "sgd", "rmsprop"] = "rmsprop"
     """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
     schedule: Literal["constant", "cosine", "inverse_sqrt"] = "constant"
-    """Learning rate after the warm-up: constant; cosine to zero at the last step; inverse_sqrt: falling as
+    """Learning rate after the warm-up: constant; cosine: decays to zero at the last step; inverse_sqrt: proportional to
     1 / sqrt(step), from lr at the end of the warm-up."""
     grad_clip: Positive | None = None
-    """Largest global gradient norm; none turns clipping off."""
+    """Maximum global gradient norm; none: no clipping."""
     eval_every: Count = 1000
     """Steps between validations."""
     eval_batch_size: BatchSize = 1000
-    """Examples per forward pass of a measurement."""
+    """Examples per forward pass of an evaluation."""
     beta2: ClassVar[float] = TrainOptions.beta2  # these four are no options here
     eps: ClassVar[float] = TrainOptions.eps
     decay_at: ClassVar[tuple[int, ...]] = ()
@@ -87,7 +88,7 @@ class SequenceTraining(TrainOptions):
 
 @dataclass(frozen=True)
 class StreamTraining(SequenceTraining):
-    """Training of a task; its stretches begin at one rate, and are measured when they end."""
+    """Training on a stream; the learning rate is constant, and evaluation is at the boundary checks."""
 
     warmup: ClassVar[int] = 0
     schedule: ClassVar[str] = "constant"
@@ -97,18 +98,19 @@ class StreamTraining(SequenceTraining):
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """Which task is this batch?"""
+    """Task inference at test time."""
 
     strategy: Literal["none", "one-shot", "binary", "gradient", "exhaustive"] = "one-shot"
-    """One derivative, halving the tasks until one is left, descent on the mixture, or a forward pass for each task."""
+    """How the task is inferred: by a single derivative, by halving the set of tasks until one is left, by gradient
+    descent on the mixture, or by a forward pass per task; none: not at all."""
     objective: Literal["H", "G"] = "H"
-    """The entropy of the outputs, or the logsumexp whose gradient goes through superfluous outputs alone."""
+    """H: entropy of the outputs; G: logsumexp, whose gradient flows through superfluous outputs only."""
     images: BatchSize = 1
-    """The first images of a batch, from which its task is inferred."""
+    """Number of images at the start of a batch from which its task is inferred."""
     batch_size: BatchSize = 128
-    """Test images that are of one task and get one answer."""
+    """Number of test images of the same task for which one task is inferred."""
     batches: Count | None = None
-    """Use only the first batches of each task; none: all."""
+    """Number of batches of each task to use, the first ones; none: all."""
 
     only_with: ClassVar = {
         "objective": when("strategy", "one-shot", "binary", "gradient"),
@@ -122,12 +124,13 @@ class InferenceOptions:
 
 @dataclass(frozen=True)
 class ManyTasksOptions(TaskOptions, RandomNetOptions):
-    """What supsup and supsup_nns share."""
+    """Options shared by supsup and supsup_nns."""
 
     layer_sizes: tuple[Width, ...] = (300, 100)
     """Widths of the hidden layers of fc."""
     outputs: Width | None = None
-    """Outputs of the network; those beyond the classes are superfluous, and tell tasks apart. none: the classes."""
+    """Number of outputs; those beyond the number of classes are superfluous and help to distinguish tasks. none: one
+    per class."""
     tasks: SequenceOptions = field(default_factory=SequenceOptions)
     data: SequenceImages = field(default_factory=SequenceImages)
     train: SequenceTraining = field(default_factory=SequenceTraining)
@@ -138,18 +141,19 @@ class ManyTasksOptions(TaskOptions, RandomNetOptions):
 
 @dataclass(frozen=True)
 class SupSupOptions(ManyTasksOptions):
-    """Many tasks in one network; which task it is is known in training, and told or inferred in the test."""
+    """Many tasks in one network; the task is given in training, and given or inferred at test time."""
 
     learner: Literal["masks", "batch_ensemble", "heads", "rotation"] = "masks"
-    """What a task is: a mask, two vectors for each layer, a last layer, or a random rotation of each layer's inputs."""
+    """What is learned or drawn per task: a mask, two vectors for each layer, an output layer, or a random rotation of
+    each layer's inputs."""
     transfer: Literal["none", "scores"] = "none"
-    """First scores of a task: drawn, or the mean of the last scores of all tasks before it."""
+    """Initial scores of a task: as set by mask.init (none), or the mean of the final scores of all earlier tasks (scores)."""
     train_weights_for: CountFrom0 | None = 0
-    """The network's own weights are trained for the first so many tasks; none: for all."""
+    """Number of tasks, from the first, for which the network's weights are trained; none: all."""
     tasks_at_once: Few = 1
-    """Tasks trained in one pass; each as if it were alone."""
+    """Number of tasks trained in one pass, each as if it were alone."""
     evaluate_at: tuple[Count, ...] = ()
-    """Numbers of learned tasks after which all of them are tested, besides the last."""
+    """Numbers of learned tasks after which all of them are tested, besides after the last."""
 
     only_with: ClassVar = {  # train.weights_lr may always be given, as a grid over train_weights_for does
         "mask": when("learner", "masks"),
@@ -184,7 +188,7 @@ class SupSupOptions(ManyTasksOptions):
 
 @dataclass(frozen=True)
 class NNsOptions(ManyTasksOptions):
-    """A stream of tasks whose borders nobody tells: a new mask is begun when none of the known ones fits."""
+    """A stream of tasks with unknown task boundaries: a new mask is started when none of the existing ones fits."""
 
     revision: ClassVar[int] = 2
     train_weights_for: ClassVar[int] = 0  # what supsup lets one choose
@@ -194,15 +198,16 @@ class NNsOptions(ManyTasksOptions):
 
     train: StreamTraining = field(default_factory=StreamTraining)
     outputs: Width | None = 100
-    """Outputs of the network; those beyond the classes are superfluous, and tell tasks apart. none: the classes."""
+    """Number of outputs; those beyond the number of classes are superfluous and help to distinguish tasks. none: one
+    per class."""
     check_every: Count = 100
-    """Steps between two questions which mask the stream needs."""
+    """Steps between boundary checks, which determine the mask that the stream needs."""
     threshold: Strength = 1.125
-    """A new mask is begun where k * max softmax(-dH/dalpha) is below this."""
+    """A new mask is started if k * max softmax(-dH/dalpha) is below this."""
     references: Annotated[int, Range(2, 10_000)] = 5
-    """Masks to compare with, at least; as long as fewer are learned, random ones stand in."""
+    """Minimum number of masks to compare with; random masks are added while fewer have been learned."""
     budget: Few | None = None
-    """Masks at most; none: as many as there are tasks."""
+    """Maximum number of masks; none: the number of tasks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,4 +1,4 @@
-"""Options of the task cnn_elcn: a convolutional network, untied at many epochs of its training."""
+"""Options of the task cnn_elcn: a convolutional network that is untied at several epochs of its training."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ ExamplesFrom0 = Annotated[int, Range(0, 10**8)]
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Where the CNN is split off, and what becomes of it from there."""
+    """When branches split off the CNN, and what they are."""
 
     at: Annotated[tuple[Epochs, ...], Items()] = ()
-    """Epochs of the CNN at which it splits; none: 0 and `split.count` log-spaced ones."""
+    """Epochs of the CNN at which branches split off; none: 0 and `split.count` log-spaced ones."""
     count: Few = 10
-    """Log-spaced epochs from 1 to the last, rounded, without doubles."""
+    """Number of log-spaced epochs from 1 to the last, rounded, without duplicates."""
     branches: Annotated[tuple[KINDS, ...], Items(least=1)] = ("control", "elcn", "efcn", "lcn")
-    """control: the CNN goes on at the branches' learning rate; elcn, efcn: it is untied to locally connected or fully
-    connected layers (elcn also measures the re-tied network); lcn, fcn: the same layers from their own random weights,
-    as long as the latest split."""
+    """control: the CNN continues at the branches' learning rate; elcn, efcn: it is untied into locally connected or
+    fully connected layers (elcn also evaluates the re-tied network); lcn, fcn: the same layers trained from random
+    initialisation, for as long as the latest split's branch."""
     epochs: Epochs = 150
     """Epochs of each branch after its split."""
     lr: Annotated[tuple[RateAbove0, ...], Items(least=1)] = (0.01,)
     """Learning rates of the branches; all share one CNN."""
     multiplier: Literal["one", "sqrt", "sites"] = "one"
-    """Learning rate of an untied layer with L sites, times 1, sqrt(L) or L; with L its tied part moves as fast as the
-    convolution would."""
+    """Factor on the learning rate of an untied layer with L sites: 1, sqrt(L) or L; with L its tied component moves as
+    fast as the convolution would."""
     layers: Patterns = ("*",)
-    """Names, or shell patterns of names, of the convolutions to untie; !NAME leaves one out."""
+    """Names, or shell patterns of names, of the convolutions to untie; !NAME excludes."""
     evaluations: Few = 20
-    """Epochs (log-spaced) after which a branch is measured, besides 0."""
+    """Number of log-spaced epochs after which a branch is evaluated, besides 0."""
     at_once: Few | None = None
-    """Branches in one product; none: all splits of a kind. Fewer need less memory."""
+    """Number of branches trained side by side; none: all splits of a kind. Fewer need less memory."""
 
     only_with: ClassVar = {
         "count": when("at", ()),
@@ -56,7 +56,7 @@ class SplitOptions:
 
 @dataclass(frozen=True)
 class PathOptions:
-    """Ways from the CNN's last weights to those of each untied branch."""
+    """Paths from the CNN's final weights to those of each untied branch."""
 
     methods: Annotated[tuple[Literal["linear", "curvilinear", "average", "string"], ...], Items()] = (
         "linear",
@@ -64,16 +64,17 @@ class PathOptions:
         "average",
         "string",
     )
-    """linear and curvilinear interpolation of the weights, average of the logits, and a string that is relaxed by
-    training; none: no paths."""
+    """linear or curvilinear interpolation of the weights, average of the logits, or a string relaxed by training; none:
+    no paths."""
     points: Annotated[int, Range(2, 1000)] = 9
-    """Points of a path, both ends included."""
+    """Number of points on a path, including both ends."""
     epochs: Epochs = 3
     """Epochs of training the string."""
     lr: RateAbove0 | None = None
     """Learning rate of the string; none: that of the branch."""
     stiffness: Annotated[float, Range(0, 0.5, open_high=True)] = 0.25
-    """How far, in a step, a point of the string moves to the middle of its neighbours; from 0.5 on it would swing."""
+    """Fraction of the distance to the midpoint of its neighbours that a point of the string moves per step; from 0.5 on
+    it would oscillate."""
 
     only_with: ClassVar = {
         "points": when("methods", "linear", "curvilinear", "average", "string"),
@@ -89,28 +90,28 @@ class PathOptions:
 
 @dataclass(frozen=True)
 class BranchRunOptions(RunOptions):
-    """Where and how a run is done; nothing here changes its result or its signature."""
+    """Where and how a run is executed; nothing here changes its results or its signature."""
 
     save_planned: tuple[Literal["cnn", KINDS], ...] = ("cnn",)
-    """Networks whose weights are kept at every epoch that is measured, not only at the end (run.save_tensors)."""
+    """Networks whose weights are saved at every evaluation, not only at the end (run.save_tensors)."""
 
 
 @dataclass(frozen=True)
 class CNNtoLCNOptions(TaskOptions):
-    """A convolutional network that is untied at many epochs of its training."""
+    """A convolutional network that is untied at several epochs of its training."""
 
     revision: ClassVar[int] = 2
 
     model: Literal["skinny", "alexnet", "digits", "skinny_plus_fc"] = "skinny"
     """The CNN: SkinnyNet and AlexNet for 32x32 images, or two small convolutions for 12x12; skinny_plus_fc: SkinnyNet
-    beside a fully connected network, trained as one on the sum of their logits."""
+    in parallel with a fully connected network, trained jointly on the sum of their logits."""
     channels: Width = 64
-    """Outputs of each convolution of SkinnyNet."""
+    """Number of channels of each convolution of SkinnyNet."""
     start: Path | None = None
-    """File with the CNN's first weights, in place of random ones: tensors/cnn_<epoch>.npz of a run, or a .pyT file of
+    """File with the CNN's initial weights, instead of random ones: tensors/cnn_<epoch>.npz of a run, or a .pyT file of
     the original programs."""
     sharpness: ExamplesFrom0 = 250
-    """Training images on which the largest eigenvalue of the Hessian is measured; 0: not measured."""
+    """Number of training images on which the largest eigenvalue of the Hessian is measured; 0: not measured."""
     data: ImageOptions = field(default_factory=ImageOptions)
     train: EpochOptions = field(default_factory=EpochOptions)
     split: SplitOptions = field(default_factory=SplitOptions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import pytest
 
 import main as program
 from core.store import Run
-from paper.results import load
+from launch.sweep import Sweep
+from paper.results import load, twins
+from paper.run_all import discover
 from paper.run_all import main as run_all
 from tasks.options import resolve
 from tests.active import active
+from tests.launch.pretend import ROOT
 from tests.tiny_data import tiny_math, tiny_scan
 
 TINY = {
@@ -64,29 +67,56 @@ MORE = {
     "deepmind_math": TINY_MATH, "cifar10_class_removal": TINY_REMOVAL, "cifar10_grad_cos_distance": TINY_CLASSES,
     "cifar10_mask_stability": TINY_CLASSES | {"mask_stability.pairs": "1"}, "permuted_mnist": TINY_PERMUTED,
 }  # fmt: skip
+ALL = ("tuple_ff", "addmul_ff", *MORE)
 LIKE = {"cifar10_resnet_hp_class_removal": "cifar10_class_removal"}  # slow to run: with the keys of another task
 MakeRun = Callable[..., Run]
 
 
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
-    """Return one real run of each feed-forward task, and of each task on text and on images."""
-    root, cache, handlers = tmp_path_factory.mktemp("real"), tmp_path_factory.mktemp("cache"), logging.root.handlers[:]
-    of_text = {"run.cache": str(cache)}
-    more = {"scan": of_text, "trafo_scan": of_text}
-    more["deepmind_math"] = of_text | {"dm_math.archive": str(tiny_math(cache / "math.tar.gz"))}
-    with pytest.MonkeyPatch.context() as patch:
-        tiny_scan(cache, patch)
-        for task, tiny in {"tuple_ff": TINY, "addmul_ff": TINY, **MORE}.items():
-            where = {"run.quiet": "true", "run.sweep": f"small/{task}", "run.dir": str(root)}
-            options = {"task": task} | tiny | where | more.get(task, {})
+class RealRuns(Mapping[str, Run]):
+    """One real run of each feed-forward task, and of each task on text and on images; each is run when first read."""
+
+    def __init__(self, root: Path, cache: Path):
+        self.root, self.cache, self.done = root, cache, {}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ALL)
+
+    def __len__(self) -> int:
+        return len(ALL)
+
+    def __getitem__(self, task: str) -> Run:
+        if task not in self.done:
+            self.done[task] = self.run(task)
+        return self.done[task]
+
+    def __contains__(self, task: object) -> bool:  # Mapping's own would run it
+        return task in ALL
+
+    def run(self, task: str) -> Run:
+        """Run main.py on tiny settings of a task."""
+        options = {"task": task} | MORE.get(task, TINY) | {"run.quiet": "true", "run.dir": str(self.root / task)}
+        handlers = logging.root.handlers[:]
+        with pytest.MonkeyPatch.context() as patch:
+            if task in ("scan", "trafo_scan"):
+                tiny_scan(self.cache, patch)
+                options["run.cache"] = str(self.cache)
+            if task == "deepmind_math":
+                archive = tiny_math(self.cache / "math.tar.gz")
+                options |= {"run.cache": str(self.cache), "dm_math.archive": str(archive)}
             assert program.main([f"--{name}={value}" for name, value in options.items()]) == 0
-    logging.root.handlers[:] = handlers  # main.py logs into the run's folder
-    return {run.task: run for run in Run.query(root)}
+        logging.root.handlers[:] = handlers  # main.py logs into the run's folder
+        (run,) = Run.query(self.root / task)
+        return run
 
 
 @pytest.fixture(scope="session")
-def make_run(real: dict[str, Run]) -> MakeRun:
+def real(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Run]:
+    """Return real runs by their task."""
+    return RealRuns(tmp_path_factory.mktemp("real"), tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def make_run(real: Mapping[str, Run]) -> MakeRun:
     """Return a function that stores a finished run: a real one's keys and arrays, some numbers replaced."""
 
     def make(
@@ -131,6 +161,11 @@ def two(make_run: MakeRun, tmp_path: Path) -> Callable[..., list[Run]]:
     return store
 
 
+def task_of(sweep: str) -> str:
+    """Return the task of the small twin of a sweep."""
+    return Sweep.read(ROOT / "sweeps" / "small" / f"{sweep}.yaml").points(resolve, "runs")[0].options.task
+
+
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[Path, Path, list[str]]:
     """Return the runs' folder, the figures' folder and what was said, of a few runs of every kind."""
@@ -161,6 +196,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/transfer_sharing", "permuted_mnist", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
+    for plot in discover():
+        if not {sweep for sweep in twins(plot.SWEEPS) if (root / sweep).exists()}:
+            make_run(root, f"small/{plot.SWEEPS[0]}", task_of(plot.SWEEPS[0]), seed=1)
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paper.run_all._say", lines.append)

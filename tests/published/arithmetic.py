@@ -30,7 +30,7 @@ PENALTIES = [
     2.5e-4, 3e-4, 4e-4, 5e-4, 6e-4, 7e-4, 8e-4, 9e-4, 1e-3,
 ]  # fmt: skip
 
-UNSEEN = Difference("data.split", "seen", "unseen", "every test pair there is a training pair")
+UNSEEN = Difference("data.split", "seen", "unseen", "in the original every test pair is a training pair")
 ALL_IO = Difference("inverse_io", ("none",), ("none", "control", "ones"), "one run measures all three")
 
 
@@ -68,10 +68,10 @@ PAGE = Page(
         ),
     },
     free={
-        "run.*": "where a run is done",
-        "log": "where it is shown",
-        "train.eval_batch_size": "how many examples at once; no number depends on it",
-        "data.seen_size": "how many training examples are measured",
+        "run.*": "where a run is executed",
+        "log": "where it is displayed",
+        "train.eval_batch_size": "examples per forward pass; no result depends on it",
+        "data.seen_size": "number of training examples that are evaluated",
         "data.held_out": "belongs to data.split=unseen",
     },
 )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.published.table import Difference, More, Page, Published
 
-ASKED = "to be given"
+ASKED = "required"
 COMMON = {  # smallscale
     "task": "edge_popup", "trained": "scores", "evaluate": None, "seed": None, "layer_sizes": (300, 100), "width": 1.0,
     "scale": "none", "affine": False, "data.name": "cifar10", "data.augment": True, "data.hold_out": False,
@@ -47,16 +47,16 @@ KEEPS = [0.1, 0.3, 0.5, 0.7, 0.9]
 
 HELD_OUT = Difference(
     "data.hold_out", False, True,
-    "the test images choose nothing here; an epoch has a fifth fewer steps (ImageNet: 4 %); data.hold_out=false",
+    "no selection on test images; an epoch has a fifth fewer steps (ImageNet: 4 %); data.hold_out=false",
 )  # fmt: skip
-SEEDS = Difference("seed", None, [1, 2, 3], "a spread")
-FIVE = Difference("seed", None, [1, 2, 3, 4, 5], "a spread")
-KEEP = Difference("mask.keep", ASKED, KEEPS, "the configurations leave it to the command")
+SEEDS = Difference("seed", None, [1, 2, 3], "for a standard deviation")
+FIVE = Difference("seed", None, [1, 2, 3, 4, 5], "for a standard deviation")
+KEEP = Difference("mask.keep", ASKED, KEEPS, "the configurations leave it to the command line")
 SCALED = Difference(
-    "scale", "published", "keep", "theirs is the paper's factor for the part that is removed; scale=published"
+    "scale", "published", "keep", "theirs applies the paper's factor to the fraction removed; scale=published"
 )
-WIDTHS = Difference("width", 1.0, [0.5, 1.0, 1.5, 2.0], "the configurations leave it to the command")
-DRAWS = Difference("mask.evaluate", "sample", "hard", "one number that does not depend on a draw; mask.evaluate=sample")
+WIDTHS = Difference("width", 1.0, [0.5, 1.0, 1.5, 2.0], "the configurations leave it to the command line")
+DRAWS = Difference("mask.evaluate", "sample", "hard", "deterministic, independent of a sample; mask.evaluate=sample")
 NO_MASK = ("mask.*",)
 NO_PART = ("mask.evaluate",)  # edge-popup draws no masks
 
@@ -92,7 +92,7 @@ PAGE = Page(
         ),
         "edge_popup_wide": _popup(
             "smallscale/conv4wide, conv6wide", {"init": NORMAL}, SEEDS, WIDTHS, SCALED,
-            Difference("mask.keep", ASKED, 0.5, "the configurations leave it to the command"),
+            Difference("mask.keep", ASKED, 0.5, "the configurations leave it to the command line"),
             together=[{"model": "conv4", "scale": SCALES}, {"model": "conv6", "scale": "none"}],
             more=(More({"model": "conv6", "scale": "keep"}, "as for Conv-4"),),
         ),
@@ -100,7 +100,7 @@ PAGE = Page(
             "smallscale/resnet18", RESNET | {"init": BOTH, "scale": SCALES}, SEEDS, KEEP, SCALED
         ),
         "edge_popup_imagenet": _popup(
-            "largescale/subnetonly", IMAGENET, SEEDS, Difference("mask.keep", ASKED, 0.3, "that of its README"),
+            "largescale/subnetonly", IMAGENET, SEEDS, Difference("mask.keep", ASKED, 0.3, "as in its README"),
             together=[
                 {"model": "imagenet_resnet18", "init": NORMAL},
                 {"model": [f"imagenet_{name}" for name in (
@@ -112,12 +112,12 @@ PAGE = Page(
         "edge_popup_imagenet_scaled": _popup(
             "largescale/subnetonly/resnet50-sc",
             IMAGENET | {"model": "imagenet_resnet50", "init": SIGNED, "scale": "published", "train.lr": 0.1},
-            SEEDS, SCALED, Difference("mask.keep", ASKED, KEEPS[:4], "the configurations leave it to the command"),
+            SEEDS, SCALED, Difference("mask.keep", ASKED, KEEPS[:4], "the configurations leave it to the command line"),
         ),
         "edge_popup_imagenet_scaled_normal": _popup(
             "largescale/subnetonly/resnet50-kn",
             IMAGENET | {"model": "imagenet_resnet50", "init": NORMAL, "scale": "published"},
-            SEEDS, SCALED, Difference("mask.keep", ASKED, KEEPS[:4], "the configurations leave it to the command"),
+            SEEDS, SCALED, Difference("mask.keep", ASKED, KEEPS[:4], "the configurations leave it to the command line"),
         ),
         "edge_popup_dense": _dense(
             "smallscale_baselines/dense", DENSE | {"model": ["conv2", "conv4", "conv6", "conv8"]}
@@ -177,17 +177,17 @@ PAGE = Page(
         ),
     },
     free={
-        "run.*": "where a run is done",
-        "log": "where it is shown",
-        "train.evaluations": "how often it is measured; there after every epoch",
-        "train.eval_batch_size": "how many images at once; no number depends on it",
+        "run.*": "where a run is executed",
+        "log": "where it is displayed",
+        "train.evaluations": "evaluation schedule; in the original after every epoch",
+        "train.eval_batch_size": "images per forward pass; no result depends on it",
         "evaluate_on": "belongs to evaluate",
         "controls": "belongs to evaluate",
     },
     absent={
         "the baselines `rg`, `hlrrg` and `arg`, and `conv4_ukn_dnw`": "their layers were not released",
         "`sample/conv4/conv4sample_uku` and `sample/conv6/conv6sample_uku`": (
-            "they hold signed constants, not the Kaiming uniform of their names; `edge_popup_bernoulli` with `--set "
+            "they contain signed constants, not the Kaiming uniform of their names; `edge_popup_bernoulli` with `--set "
             "model=conv4 init=signed_constant train.lr=50 train.schedule=constant train.weight_decay=1e-4`, and with "
             "`--set model=conv6 init=signed_constant train.lr=100 train.schedule=constant`"
         ),

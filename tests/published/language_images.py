@@ -53,8 +53,8 @@ PERMUTED = MASKS | IMAGES | {
 NOT_PERMUTED = ("only_control", "restore_pretrained", "mask.include", "mask.exclude")
 PERMUTED = {name: value for name, value in PERMUTED.items() if name not in NOT_PERMUTED}
 
-PAIRS = Difference("hold_out", 0.0, 0.05, "there it validates on test sets; hold_out=0 holds nothing out")
-VALIDATION = Difference("data.hold_out", False, True, "there it validates on the test images; data.hold_out=false")
+PAIRS = Difference("hold_out", 0.0, 0.05, "the original validates on test sets; hold_out=0 holds nothing out")
+VALIDATION = Difference("data.hold_out", False, True, "the original validates on the test images; data.hold_out=false")
 
 
 def _maths(
@@ -121,9 +121,9 @@ PAGE = Page(
         "transfer_sharing_prefer_old_even_more": _permuted("transfer_sharing_prefer_old_even_more", -1.0),
     },
     free={
-        "run.*": "where a run is done",
-        "log": "where it is shown",
-        "*eval_batch_size": "how many examples at once; no number depends on it",
-        "seen_size": "how many training examples are measured",
+        "run.*": "where a run is executed",
+        "log": "where it is displayed",
+        "*eval_batch_size": "examples per forward pass; no result depends on it",
+        "seen_size": "number of training examples that are evaluated",
     },
 )  # fmt: skip

@@ -33,7 +33,7 @@ def block(page: Page) -> str:
             rows[one.option, words(one.here), words(one.there), one.why].append(name)
         for more in published.more:
             here = "; ".join(f"{option} {words(value)}" for option, value in more.values.items())
-            rows["", here, "not there", more.why].append(name)
+            rows["", here, "absent", more.why].append(name)
     lines = [START, "", "| sweep | option | here | the original | why |", "| --- | --- | --- | --- | --- |"]
     for (option, here, there, why), names in rows.items():
         which = "all" if len(names) == len(page.sweeps) else ", ".join(f"`{name}`" for name in names)

@@ -54,8 +54,12 @@ CIFAR = NETWORK | TRAINING | DATA | KNOWN | INFERENCE | TOLD | {
 }  # fmt: skip
 STANDARD = CIFAR | {"init": "standard"}
 
-HELD_OUT = Difference("data.hold_out", False, True, "the test images choose nothing here; data.hold_out=false")
-OURS = Difference("seed", SEEDS, [1, 2, 3, 4, 5], "as in the other sweeps; there a task's seed is seed + task")
+HELD_OUT = Difference(
+    "data.hold_out", False, True, "no selection on test images; data.hold_out=false"
+)
+OURS = Difference(
+    "seed", SEEDS, [1, 2, 3, 4, 5], "as in the other sweeps; originally a task's seed is seed + task"
+)
 TEN = Difference("infer.batches", None, 10, "2,500 tasks of 79 batches, six times, would take longer than the training")
 # options of other kinds of tasks, of other ways to infer, of masks that are not learned
 KINDS, OTHER = ("tasks.*",), ("infer.*", "mask.*")
@@ -96,7 +100,7 @@ PAGE = Page(
         "supsup_rotated": _gnu(
             "GNu/MNISTRotate/supsup",
             ROTATED | {"outputs": 200, "infer.strategy": "binary", "infer.images": 128},
-            Difference("infer.images", 128, [1, 128], "to show what a whole batch is worth"),
+            Difference("infer.images", 128, [1, 128], "to show the benefit of a whole batch"),
         ),
         "supsup_rotated_batch_ensemble": _told("GNu/MNISTRotate/batche", ROTATED | ENSEMBLE),
         "supsup_rotated_rotation": _told("GNu/MNISTRotate/psp", ROTATED | ROTATION),
@@ -132,7 +136,7 @@ PAGE = Page(
                 "train.weight_decay": 0.0, "train.batch_size": 256, "train.steps": 100 * 51, "train.warmup": 5 * 51,
                 "mask.er_scale": [4.0, 8.0, 16.0, 32.0], "seed": 1,
             },
-            differs=(HELD_OUT, Difference("seed", 1, [1, 2, 3], "a spread")),
+            differs=(HELD_OUT, Difference("seed", 1, [1, 2, 3], "for a standard deviation")),
             free=(*KINDS, "layer_sizes", "mask.keep", "infer.*"),
         ),
         "hopsupsup": Published(
@@ -148,23 +152,23 @@ PAGE = Page(
             },  # their scores begin at 0, where a mask is on; here a mask is on above 0
             differs=(
                 HELD_OUT, OURS,
-                Difference("infer.passes", 1, [1, 2], "to show what a second pass over the images gives"),
+                Difference("infer.passes", 1, [1, 2], "to show the effect of a second pass over the images"),
             ),
             free=("tasks.angle",),
         ),
     },
     free={
-        "run.*": "where a run is done",
-        "log": "where it is shown",
-        "train.eval_batch_size": "how many images at once; no number depends on it",
-        "train.eval_every": "how often a task is measured while it is learned; there after every epoch",
-        "train.momentum": "of sgd, which is used by hopsupsup alone",
+        "run.*": "where a run is executed",
+        "log": "where it is displayed",
+        "train.eval_batch_size": "images per forward pass; no result depends on it",
+        "train.eval_every": "evaluation period while a task is learned; in the original after every epoch",
+        "train.momentum": "of sgd, which only hopsupsup uses",
     },
     absent={
         "`mnist.ipynb`": (
             "a demonstration; `./main.py --task=supsup --layer_sizes=300,300,100 --outputs=100 --tasks.count=5 "
             "--train.steps=375`"
         ),
-        "the upper bound and BatchE of SplitImageNet": "the paper's table has them, its repository no program for them",
+        "the upper bound and BatchE of SplitImageNet": "in the paper's table, but there is no program for them",
     },
 )  # fmt: skip

@@ -20,11 +20,13 @@ ELCN = COMMON | {
 }  # fmt: skip
 HELD_OUT = Difference(
     "data.hold_out", False, True,
-    "the test images choose nothing here; an epoch has a fifth fewer steps; data.hold_out=false",
+    "no selection on test images; an epoch has a fifth fewer steps; data.hold_out=false",
 )  # fmt: skip
-ORDER = Difference("train.shuffle", False, True, "one order of the images there; train.shuffle=false")
-SEEDS = Difference("seed", 0, [1, 2, 3, 4, 5], "a spread")
-FROM_0 = Difference("split.at", SPLITS, (0, *SPLITS), "an untied network that never was a CNN is the other end")
+ORDER = Difference("train.shuffle", False, True, "the original uses one order of the images; train.shuffle=false")
+SEEDS = Difference("seed", 0, [1, 2, 3, 4, 5], "for a standard deviation")
+FROM_0 = Difference(
+    "split.at", SPLITS, (0, *SPLITS), "the extreme case: untied before any training as a CNN"
+)
 ANY = ("split.count",)  # belongs to no split.at
 
 
@@ -35,7 +37,7 @@ PAGE = Page(
             "experiments.py with the values of job.sh and run_all.sh", ELCN,
             differs=(HELD_OUT, ORDER, SEEDS, FROM_0, Difference(
                 "split.branches", ("elcn",), ("control", "elcn", "lcn"),
-                "without a control it is not known what untying does and what the learning rate",
+                "a control separates the effect of untying from that of the learning rate",
             )),
             free=ANY,
         ),
@@ -44,34 +46,34 @@ PAGE = Page(
             COMMON | {
                 "model": ["alexnet", "skinny"], "data.name": ["cifar10", "cifar100"], "train.epochs": 100,
                 "train.lr": 0.1, "split.at": (), "split.epochs": 100, "split.lr": (0.01,),
-                "split.branches": ("efcn", "fcn"), "split.count": "to be given",
+                "split.branches": ("efcn", "fcn"), "split.count": "required",
             },
             differs=(
                 HELD_OUT, ORDER, SEEDS,
-                Difference("split.count", "to be given", 8, "one switch for each run of the program"),
+                Difference("split.count", "required", 8, "the original program makes one switch per run"),
                 Difference("split.branches", ("efcn", "fcn"), ("control", "efcn", "fcn"), "as for cnn_elcn"),
             ),
         ),
         "cnn_elcn_multiplier": Published(
             "not in the papers; the values of cnn_elcn", ELCN,
             differs=(
-                HELD_OUT, ORDER, Difference("seed", 0, [1, 2, 3], "a spread"), FROM_0,
-                Difference("train.lr", 0.05, 0.1, "one CNN is enough for the question"),
-                Difference("split.lr", (0.01, 0.005), (0.01,), "one learning rate is enough for the question"),
+                HELD_OUT, ORDER, Difference("seed", 0, [1, 2, 3], "for a standard deviation"), FROM_0,
+                Difference("train.lr", 0.05, 0.1, "one CNN is sufficient here"),
+                Difference("split.lr", (0.01, 0.005), (0.01,), "one learning rate is sufficient here"),
                 Difference("split.branches", ("elcn",), ("control", "elcn"), "as for cnn_elcn"),
-                Difference("split.multiplier", "one", ["one", "sqrt", "sites"], "it is the question"),
+                Difference("split.multiplier", "one", ["one", "sqrt", "sites"], "the subject of this sweep"),
             ),
             free=ANY,
         ),
     },
     free={
-        "run.*": "where a run is done",
-        "log": "where it is shown",
-        "train.eval_batch_size": "how many images at once; no number depends on it",
-        "train.evaluations": "how often the CNN is measured",
-        "split.evaluations": "how often a branch is measured",
-        "split.at_once": "how many branches in one product; no number depends on it",
-        "sharpness": "a measurement of ours",
-        "paths.*": "ways between networks; another program there, run by hand on two files",
+        "run.*": "where a run is executed",
+        "log": "where it is displayed",
+        "train.eval_batch_size": "images per forward pass; no result depends on it",
+        "train.evaluations": "evaluation schedule of the CNN",
+        "split.evaluations": "evaluation schedule of a branch",
+        "split.at_once": "branches per matrix product; no result depends on it",
+        "sharpness": "a measure that the originals do not have",
+        "paths.*": "paths between networks; in the original a separate program, run by hand on two files",
     },
 )  # fmt: skip

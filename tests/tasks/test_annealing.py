@@ -7,8 +7,8 @@ import main
 from core import exit_codes as code
 from core.store import Run
 from masks.algebra import Masks
-from tests.tasks.pages import documented
-from tests.tasks.tiny import PAGE, TINY, line
+from tests.tasks.pages import undocumented
+from tests.tasks.tiny import TINY, line
 
 MORE = {"supsup": {"train.eval_every": 5}, "hopsupsup": {"train.epochs": 3}, "tuple_ff": {"mask.steps": 25}}
 TASKS = ["tuple_ff", "edge_popup", "supsup", "hopsupsup", "permuted_mnist", "cifar10_class_removal"]
@@ -23,15 +23,15 @@ def finished(request, tmp_path_factory):
     setting = {"task": task, **TINY[task], **MORE.get(task, {}), **ANNEALED, "run.dir": folder}
     assert main.main(line(setting)) == code.DONE
     (run,) = Run.query(folder)
-    return run, PAGE[task]
+    return run
 
 
 def test_the_temperature_is_logged_with_every_evaluation_and_ends_exactly(finished):
-    run, page = finished
+    run = finished
     stages, before = [[]], 0  # of each, the steps it had at its evaluations, and the temperatures
     for row in run.history():
         key = f"{row['stage']}/temperature"
-        assert all(documented(name, page) for name in row)
+        assert not undocumented(row, run.task)
         evaluated = len(row) > 4  # step, stage, loss, learning rate
         assert (key in row) == (evaluated and row["stage"] != "train"), row
         if row["stage"] == "train":
@@ -50,7 +50,7 @@ def test_the_temperature_is_logged_with_every_evaluation_and_ends_exactly(finish
 
 
 def test_masks_are_of_units(finished):
-    run, _ = finished
+    run = finished
     files = sorted(run.path("masks").glob("*.npz"))
     assert files
     for file in files:

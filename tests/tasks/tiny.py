@@ -1,4 +1,4 @@
-"""One setting of every task that trains for a second, with the page that documents its keys."""
+"""One setting of every task that trains for a second."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MANY = {
     "infer.batch_size": 20, "run.checkpoint_every": 4, "train.steps": 12, "train.lr": 0.01,
 }  # fmt: skip
 
-TINY: dict[str, dict[str, Any]] = {
+TINY = {
     "tuple": {"tuple.delay": 2, **RECURRENT},
     "tuple_ff": FEED_FORWARD,
     "tuple_ff_copyweight": FEED_FORWARD,
@@ -70,7 +70,7 @@ TINY: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 # Besides the one of each task: what else is killed and resumed.
-MORE: dict[str, dict[str, Any]] = {
+MORE = {
     "normalised": {
         "task": "supsup", **{k: v for k, v in MANY.items() if k != "infer.batch_size"}, "data.train_size": 120,
         "model": "gem_resnet18", "width": 0.1, "tasks.kind": "split", "infer.strategy": "none", "tasks.count": 4,
@@ -86,19 +86,6 @@ MORE: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-PAGES = {
-    "modularity.md": ("tuple", "tuple_ff", "tuple_ff_copyweight", "addmul", "addmul_ff"),
-    "modularity_language_images.md": (
-        "scan", "trafo_scan", "deepmind_math", "cifar10_class_removal", "cifar10_resnet_hp_class_removal",
-        "cifar10_mask_stability", "cifar10_grad_cos_distance", "permuted_mnist",
-    ),
-    "edge_popup.md": ("edge_popup",),
-    "supsup.md": ("supsup", "supsup_nns", "hopsupsup"),
-    "untying.md": ("cnn_elcn",),
-}  # fmt: skip
-PAGE = {task: page for page, tasks in PAGES.items() for task in tasks}
-
-
 def line(setting: dict[str, Any], **more: Any) -> list[str]:
-    """Return the command line of a setting; `more` has _ for a dot."""
+    """Return the command line of a setting."""
     return [f"--{name}={value}" for name, value in (setting | more).items()]
