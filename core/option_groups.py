@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from core.conditions import when
 from core.errors import OptionError
@@ -29,13 +29,12 @@ Device = Annotated[str, Matching(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cu
 
 @dataclass(frozen=True)
 class TaskOptions:
-    """What every task has.
+    """What every task has, and a group `run`, which stands among the task's own options."""
 
-    Attributes:
-        revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
-    """
+    if TYPE_CHECKING:
 
-    revision: ClassVar[int] = 1
+        @property
+        def run(self) -> RunOptions: ...
 
     task: str = ""
     """Name of the task."""
@@ -44,6 +43,11 @@ class TaskOptions:
     log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
     """Where the numbers are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, none;
     auto is wandb under a W&B agent and tb elsewhere."""
+
+    @property
+    def revision(self) -> int:
+        """Goes up when a correction changes what the same options compute; see `core.options.revisions`."""
+        return 1
 
     def check_given(self, given: Collection[str]) -> None:
         """Raise OptionError where an option must be given by its name although it has a default.
