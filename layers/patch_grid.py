@@ -19,6 +19,11 @@ def pair(value: int | Sequence[int]) -> tuple[int, int]:
     return vertical, horizontal
 
 
+def padding_of(conv: nn.Conv2d) -> str | tuple[int, int]:
+    """Return the padding of a convolution: "same", "valid" or (vertical, horizontal)."""
+    return conv.padding if isinstance(conv.padding, str) else pair(conv.padding)
+
+
 @dataclass(frozen=True)
 class Sites:
     """The output sites of a convolution over maps of one size, row by row.
@@ -61,9 +66,8 @@ class Sites:
     @classmethod
     def of(cls, conv: nn.Conv2d, input_size: tuple[int, int]) -> Sites:
         """Return the sites of a convolution over maps of this size; other padding than zeros is part of its maps."""
-        padding = conv.padding if isinstance(conv.padding, str) else pair(conv.padding)
         kernel_size, stride, dilation = pair(conv.kernel_size), pair(conv.stride), pair(conv.dilation)
-        sites = cls(conv.in_channels, input_size, kernel_size, stride, padding, dilation, conv.groups)
+        sites = cls(conv.in_channels, input_size, kernel_size, stride, padding_of(conv), dilation, conv.groups)
         if conv.padding_mode == "zeros":
             return sites
         return replace(sites, input_size=sites.padded_size, padding=0)
