@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from core.conditions import when
 from core.errors import OptionError
@@ -25,6 +25,21 @@ from core.limits import (
 )
 
 Device = Annotated[str, Matching(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:1 or mps")]
+
+
+Class = TypeVar("Class", bound=type)
+
+
+def fixed(**values: object) -> Callable[[Class], Class]:
+    """Give a dataclass that is being defined these values in place of the options that its base has of that name."""
+
+    def fix(cls: Class) -> Class:
+        for name, value in values.items():
+            cls.__annotations__[name] = ClassVar
+            setattr(cls, name, value)
+        return cls
+
+    return fix
 
 
 @dataclass(frozen=True)

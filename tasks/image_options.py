@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from core.conditions import unless, when
 from core.limits import BatchSize, Below1, Epochs, Examples, Few, Path, Range, Rate, Strength
+from core.option_groups import TaskOptions
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ImageOptions:
 class ManyImageOptions(ImageOptions):
     """The images."""
 
-    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
+    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"  # type: ignore[assignment]  # more
     """Which; digits are sklearn's 1,797 of 8x8 and need no download; imagenet is read from <run.cache>/imagenet/train
     and /val, a folder for each class."""
     train_size: Examples | None = None
@@ -72,3 +73,16 @@ class EpochOptions:
     """Epochs (log-spaced, rounded, without doubles) after which the CNN is measured and saved, besides 0 and splits."""
     eval_batch_size: BatchSize = 1000
     """Images per forward pass of a measurement, for each network of a stack."""
+
+
+@dataclass(frozen=True)
+class ImageTaskOptions(TaskOptions):
+    """What a task has that trains by epochs of images: groups `data` and `train`, among its own options."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def data(self) -> ImageOptions: ...
+
+        @property
+        def train(self) -> EpochOptions: ...

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from core.conditions import unless
 from core.errors import OptionError
 from core.limits import BatchSize, Count, Few, Positive, Real, Strength, Width
-from core.option_groups import RunOptions, TaskOptions
+from core.option_groups import RunOptions, TaskOptions, fixed
 from masks.options import MaskOptions, mask_options
 from tasks.image_options import ImageOptions
 
@@ -23,6 +23,7 @@ class PermutedImageOptions(ImageOptions):
 
 
 @dataclass(frozen=True)
+@fixed(include=("*",), exclude=())  # all must be masked: others every permutation would change
 class PermutedMaskOptions(MaskOptions):
     """Training of the masks, and of the weights that no earlier mask keeps."""
 
@@ -36,8 +37,6 @@ class PermutedMaskOptions(MaskOptions):
     """Weight of the regulariser: the loss gets penalty / batch size * (the method's penalty)."""
     grad_clip: Positive | None = 1.0
     """Largest global norm of the gradient of scores and weights; none turns clipping off."""
-    include: ClassVar[tuple[str, ...]] = ("*",)  # all must be masked: others every permutation would change
-    exclude: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)
