@@ -22,5 +22,5 @@ def cosine(a: Mapping[str, Tensor], b: Mapping[str, Tensor], where: Masks) -> di
         parameter -> cosine, and total, of all together; 0 where one of the two gradients is 0.
     """
     kept = {name: (a[name][mask != 0].double(), b[name][mask != 0].double()) for name, mask in where.items()}
-    total = tuple(torch.cat(side) for side in zip(*kept.values(), strict=True))
-    return {name: cosine_similarity(*both, dim=0).item() for name, both in {**kept, "total": total}.items()}
+    kept["total"] = torch.cat([x for x, _ in kept.values()]), torch.cat([y for _, y in kept.values()])
+    return {name: cosine_similarity(x, y, dim=0).item() for name, (x, y) in kept.items()}

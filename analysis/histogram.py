@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 
 import numpy as np
 import torch
@@ -15,5 +16,5 @@ def probability_histogram(scores: Mapping[str, Tensor], bins: int = 500) -> tupl
     Returns:
         edges [bins + 1] from 0 to 1, counts [bins] int64.
     """
-    counts = sum(torch.histc(tensor.detach().float().sigmoid().cpu(), bins, 0, 1) for tensor in scores.values())
+    counts = reduce(torch.add, (torch.histc(s.detach().float().sigmoid().cpu(), bins, 0, 1) for s in scores.values()))
     return np.linspace(0, 1, bins + 1), counts.numpy().astype(np.int64)

@@ -27,5 +27,6 @@ def inverse(masks: Masks, io: set[str], way: str = "none", control: Masks | None
     inverted = dict((~masks).items())
     if way != "none":
         for name in io & set(masks):
-            inverted[name] = control[name] if way == "control" else torch.ones_like(masks[name])
+            whole = control if way == "control" else None
+            inverted[name] = torch.ones_like(masks[name]) if whole is None else whole[name]
     return Masks(inverted)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import Tensor, nn
 
 from layers import FullyConnected2d, LocallyConnected2d
@@ -31,15 +30,16 @@ def energies(layer: Untied) -> dict[str, float]:
 
     Source: d'Ascoli et al., NeurIPS 2019, section 4 (deviation from the convolutional subspace).
     """
-    dense = isinstance(layer, FullyConnected2d)
-    local = layer.to_local() if dense else layer
+    local = layer.to_local() if isinstance(layer, FullyConnected2d) else layer
     present = local.sites.on_map(local.weight.device).unsqueeze(-1)
     weight, mean = local.weight.detach().double() * present, local.tied().double()
-    outside = layer.linear.weight.detach().double().square().sum() - weight.square().sum() if dense else torch.zeros(())
+    outside = 0.0
+    if isinstance(layer, FullyConnected2d):
+        outside = (layer.linear.weight.detach().double().square().sum() - weight.square().sum()).item()
     return {
         "tied": (present * mean.square()).sum().item(),
         "untied": (present * (weight - mean).square()).sum().item(),
-        "off_local": max(0.0, outside.item()),
+        "off_local": max(0.0, outside),
     }
 
 

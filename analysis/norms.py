@@ -48,10 +48,12 @@ def squared_norms(model: nn.Module, sites: Mapping[str, Sites | None]) -> dict[s
 def _squared_norm(layer: nn.Module, sites: Sites | None) -> float:
     if isinstance(layer, FullyConnected2d):
         layer = layer.linear
+    assert isinstance(layer, WITH_WEIGHT)
     squares = layer.weight.detach().double().square()
     if isinstance(layer, LocallyConnected2d):
         return (squares * layer.sites.on_map(squares.device).unsqueeze(-1)).sum().item()
     if isinstance(layer, nn.Conv2d):
+        assert sites is not None  # as `layer_sites` has them of every convolution
         times = sites.on_map(squares.device).sum(0).view(*sites.kernel_size, -1)  # at how many sites on the map
         return (squares * times.permute(2, 0, 1)).sum().item()
     return squares.sum().item()

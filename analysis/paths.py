@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -48,11 +49,8 @@ def tension(points: Weights, first: Weights, last: Weights) -> Tensor:
         points: the inner points by parameter, [P, *shape] each.
         first, last: the ends, [*shape] each.
     """
-    total = 0
-    for name, inner in points.items():
-        whole = torch.cat([first[name][None], inner, last[name][None]])
-        total = total + 0.5 * whole.diff(dim=0).square().sum()
-    return total
+    wholes = [torch.cat([first[name][None], inner, last[name][None]]) for name, inner in points.items()]
+    return reduce(torch.add, (0.5 * whole.diff(dim=0).square().sum() for whole in wholes))
 
 
 def distance(a: Weights, b: Weights) -> float:

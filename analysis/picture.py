@@ -19,5 +19,6 @@ def picture(mask: Tensor) -> np.ndarray:
         [height, width] uint8, at most 256 on a side; white is kept.
     """
     rows = mask.flatten(1).float()
-    size = [min(side, LARGEST) for side in rows.shape]
+    height, width = rows.shape
+    size = min(height, LARGEST), min(width, LARGEST)
     return (adaptive_avg_pool2d(rows[None], size)[0] * 255).round().byte().cpu().numpy()

@@ -68,7 +68,8 @@ def superfluous(logits: Tensor, real: int) -> Tensor:
 
 def objective_of(name: str, real: int) -> Objective:
     """Return H or G by its name."""
-    return {"H": entropy, "G": partial(superfluous, real=real)}[name]
+    objectives: dict[str, Objective] = {"H": entropy, "G": partial(superfluous, real=real)}
+    return objectives[name]
 
 
 def derivatives(

@@ -11,10 +11,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import reduce
 from typing import Any
 
-from core.values import as_text, kinds_of, said
+from core.cached import cached
+from core.values import as_text, is_group, kinds_of, said
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def unless(option: str, *values: Any) -> Condition:
     return Condition(option, values, False)
 
 
-@cache
+@cached
 def conditions(cls: type) -> tuple[tuple[str, Condition], ...]:
     """Return every (option or group, condition) of a dataclass and its groups, by dotted names."""
     return tuple(_found(cls, ""))
@@ -67,17 +68,17 @@ def _found(cls: type, prefix: str) -> Iterator[tuple[str, Condition]]:
         for name, condition in vars(base).get("only_with", {}).items():
             yield prefix + name, dataclasses.replace(condition, option=prefix + condition.option)
     for name, kind in kinds_of(cls).items():
-        if dataclasses.is_dataclass(kind):
+        if is_group(kind):
             yield from _found(kind, f"{prefix}{name}.")
 
 
-@cache
+@cached
 def conditions_of(cls: type, option: str) -> list[Condition]:
     """Return the conditions of one option, those of its groups among them."""
     return [condition for name, condition in conditions(cls) if f"{option}.".startswith(f"{name}.")]
 
 
-def inert(options: Any, given: Iterable[str]) -> dict[str, str]:
+def inert(options: object, given: Iterable[str]) -> dict[str, str]:
     """Return which of these options play no part, and why: name -> "is used only with ... (it is ...)"."""
     found: dict[str, str] = {}
     for name in given:

@@ -59,17 +59,17 @@ class Stage:
     name: str
     batch: Callable[[torch.Generator, int], Any]
     steps: int
-    parameters: Callable[[], dict[str, Tensor]]
+    parameters: Callable[[], Mapping[str, Tensor]]
     loss: Callable[[Any, Any], Tensor]
-    evaluate: Callable[[], dict[str, float | None]]
+    evaluate: Callable[[], Mapping[str, float | None]]
     optim: TrainOptions
     masking: Callable[[int, float], Any] = lambda seed, progress: None
-    on_end: Callable[[], dict[str, float]] = dict
+    on_end: Callable[[], Mapping[str, float | None]] = dict
     monitor: str = ""
     eval_steps: Collection[int] | None = None
     lr_scales: Mapping[str, float] = field(default_factory=dict)
     carried: dict[str, Any] | None = None
-    annealed: Callable[[float], dict[str, float]] = lambda progress: {}
+    annealed: Callable[[float], Mapping[str, float]] = lambda progress: {}
     may_diverge: bool = False
 
     def measured_at(self, step: int) -> bool:
@@ -141,7 +141,7 @@ def fit(
             }
             checkpoints.save(here.stage, here.before + here.step, state, best)
 
-        def record(stage: Stage, measured: dict[str, float]) -> None:
+        def record(stage: Stage, measured: Mapping[str, float | None]) -> None:
             row = {f"{stage.name}/{name}": value for name, value in measured.items()}
             whole = {"step": here.before + here.step, "stage": stage.name} | row
             history.append(whole)
@@ -152,10 +152,11 @@ def fit(
             if index < here.stage:
                 continue
             optimizer = make_optimizer(stage)
-            if saved and saved["optimizer"] is not None:
-                optimizer.load_state_dict(saved["optimizer"])
-            elif stage.carried and optimizer is not None:
-                optimizer.load_state_dict(copy.deepcopy(stage.carried))  # which would go on with these very tensors
+            if optimizer is not None:
+                if saved and saved["optimizer"] is not None:
+                    optimizer.load_state_dict(saved["optimizer"])
+                elif stage.carried:
+                    optimizer.load_state_dict(copy.deepcopy(stage.carried))  # which would go on with these very tensors
             if saved is None and "first" in options.keep_checkpoints and index == 0:
                 save(optimizer)
             saved = None
@@ -164,9 +165,10 @@ def fit(
                 save(optimizer)
                 raise Stopped(signals.received)
             if here.step == 0 and stage.measured_at(0):
-                row = {"lr": lr_at(stage.optim, 0, stage.steps)} | stage.annealed(progress_at(0, stage.steps))
-                record(stage, row | stage.evaluate())
+                lr, annealed = lr_at(stage.optim, 0, stage.steps), stage.annealed(progress_at(0, stage.steps))
+                record(stage, {"lr": lr, **annealed, **stage.evaluate()})
             while here.step < stage.steps:
+                assert optimizer is not None  # only a stage of no steps trains nothing
                 loss = train_step(stage, optimizer, seed, here.step)
                 here.step += 1
                 here.loss_sum = here.loss_sum + loss
@@ -174,21 +176,20 @@ def fit(
                 evaluate = stage.measured_at(here.step)
                 improved = False
                 if evaluate or here.step % LOG_EVERY == 0:
-                    mean: float | None = float(here.loss_sum) / here.loss_count
-                    if not math.isfinite(mean):
-                        if not stage.may_diverge:
-                            raise SieveError(
-                                f"the loss of stage {stage.name} is {mean} at step {here.step}; "
-                                "a smaller learning rate may help"
-                            )
-                        mean = None
-                    row: dict[str, Any] = {"loss": mean, "lr": lr_at(stage.optim, here.step - 1, stage.steps)}
+                    mean = float(here.loss_sum) / here.loss_count
+                    if not (math.isfinite(mean) or stage.may_diverge):
+                        raise SieveError(
+                            f"the loss of stage {stage.name} is {mean} at step {here.step}; "
+                            "a smaller learning rate may help"
+                        )
+                    row: dict[str, float | None] = {"loss": mean if math.isfinite(mean) else None}
+                    row["lr"] = lr_at(stage.optim, here.step - 1, stage.steps)
                     here.loss_sum, here.loss_count = 0.0, 0
                     if evaluate:
-                        row |= stage.annealed(progress_at(here.step - 1, stage.steps)) | stage.evaluate()
+                        row |= {**stage.annealed(progress_at(here.step - 1, stage.steps)), **stage.evaluate()}
                         score = row[stage.monitor] if stage.monitor else None
-                        improved = score is not None and score > here.best
-                        here.best = score if improved else here.best
+                        if score is not None and score > here.best:
+                            improved, here.best = True, score
                     record(stage, row)
                     progress.show(row)
                 progress.step(here.step)

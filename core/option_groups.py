@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from core.conditions import when
 from core.errors import OptionError
@@ -27,15 +27,29 @@ from core.limits import (
 Device = Annotated[str, Matching(r"auto|cpu|mps|cuda(:\d{1,3})?", "auto, cpu, cuda, cuda:1 or mps")]
 
 
+Class = TypeVar("Class", bound=type)
+
+
+def fixed(**values: object) -> Callable[[Class], Class]:
+    """Give a dataclass that is being defined these values in place of the options that its base has of that name."""
+
+    def fix(cls: Class) -> Class:
+        for name, value in values.items():
+            cls.__annotations__[name] = ClassVar
+            setattr(cls, name, value)
+        return cls
+
+    return fix
+
+
 @dataclass(frozen=True)
 class TaskOptions:
-    """Options of every task.
+    """Options of every task, and a group `run`, which stands among the task's own options."""
 
-    Attributes:
-        revision: goes up when a correction changes what the same options compute; see `core.options.revisions`.
-    """
+    if TYPE_CHECKING:
 
-    revision: ClassVar[int] = 1
+        @property
+        def run(self) -> RunOptions: ...
 
     task: str = ""
     """Name of the task."""
@@ -44,6 +58,11 @@ class TaskOptions:
     log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
     """Where results are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, or none;
     auto: wandb under a W&B agent, tb elsewhere."""
+
+    @property
+    def revision(self) -> int:
+        """Goes up when a correction changes what the same options compute; see `core.options.revisions`."""
+        return 1
 
     def check_given(self, given: Collection[str]) -> None:
         """Raise OptionError where an option must be given by its name although it has a default.

@@ -7,7 +7,7 @@ import typing
 from typing import Annotated, Any, Literal
 
 from core.conditions import conditions_of
-from core.values import as_text, coerce, kinds_of
+from core.values import as_text, coerce, is_group, kinds_of
 
 
 def print_help(cls: type, prog: str) -> None:
@@ -47,7 +47,7 @@ def _with_limits(cls: type, whole: type, prefix: str) -> type:
     fields: list[Any] = []
     for field in dataclasses.fields(cls):
         kind = kinds_of(cls)[field.name]
-        if dataclasses.is_dataclass(kind):
+        if is_group(kind):
             inner = _with_limits(kind, whole, f"{prefix}{field.name}.")
             fields.append((field.name, inner, dataclasses.field(default_factory=inner)))
             continue

@@ -8,19 +8,23 @@ tyro draws `--help` from the same dataclasses; it is imported only for that.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from core.cached import cached
 from core.conditions import inert
 from core.errors import OptionError
 from core.legacy_option_names import ORIGINAL_NAMES
+from core.option_groups import TaskOptions
 from core.registry import nearest
-from core.values import as_text, coerce, kinds_of, literal, said
+from core.values import as_text, coerce, is_group, kinds_of, literal, said
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 OUTSIDE_SIGNATURE = ("run.", "log")
 
 
@@ -31,13 +35,13 @@ class Leaf(NamedTuple):
     default: Any
 
 
-@functools.cache
+@cached
 def leaves(cls: type) -> dict[str, Leaf]:
     """Return every option of a dataclass by dotted name, groups opened up."""
     found: dict[str, Leaf] = {}
     for field in dataclasses.fields(cls):
         kind = kinds_of(cls)[field.name]
-        if dataclasses.is_dataclass(kind):
+        if is_group(kind):
             found |= {f"{field.name}.{name}": leaf for name, leaf in leaves(kind).items()}
         else:
             found[field.name] = Leaf(kind, field.default)
@@ -84,26 +88,26 @@ def _assemble(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
     arguments = {}
     for field, kind in kinds_of(cls).items():
         name = prefix + field
-        if dataclasses.is_dataclass(kind):
+        if is_group(kind):
             arguments[field] = _assemble(kind, values, name + ".")
         elif name in values:
             arguments[field] = values[name]
     return cls(**arguments)
 
 
-def flatten(options: Any) -> dict[str, Any]:
+def flatten(options: DataclassInstance) -> dict[str, Any]:
     """Return every option's value by dotted name."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(options):
         value = getattr(options, field.name)
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
             found |= {f"{field.name}.{name}": v for name, v in flatten(value).items()}
         else:
             found[field.name] = value
     return found
 
 
-def changed(options: Any) -> dict[str, Any]:
+def changed(options: DataclassInstance) -> dict[str, Any]:
     """Return the options that differ from their defaults and can change a result (not `run.*`, not `log`)."""
     defaults = leaves(type(options))
     return {
@@ -113,18 +117,19 @@ def changed(options: Any) -> dict[str, Any]:
     }
 
 
-def revisions(options: Any) -> dict[str, int]:
+def revisions(options: TaskOptions) -> dict[str, int]:
     """Return the revision of the task and of the mask method, where it is above 1.
 
     A revision goes up when a correction changes what the same options compute (CHANGELOG.md says what changed), so
     that a run of before and a run of after never share a folder. It is a property where a correction touches only some
     values of the options: the others keep their folders.
     """
-    parts = {"task": options, "mask": getattr(options, "mask", None)}
-    return {name: part.revision for name, part in parts.items() if getattr(part, "revision", 1) > 1}
+    mask = getattr(options, "mask", None)
+    parts = {"task": options.revision, "mask": getattr(mask, "revision", 1)}
+    return {name: revision for name, revision in parts.items() if revision > 1}
 
 
-def signature(options: Any) -> str:
+def signature(options: TaskOptions) -> str:
     """Return the run's name: ten hex digits of the sha1 of `changed(options)` and `revisions(options)`.
 
     Only what differs from a default counts, so adding an option renames no run.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from tqdm import tqdm
@@ -66,7 +67,7 @@ class Progress:
             numbers = " ".join(f"{k} {v:.4g}" for k, v in self.last.items())
             log.debug("%s %d/%d %s %.1f steps/s, %.0f s left", self.stage, step, self.steps, numbers, rate, left)
 
-    def show(self, row: dict[str, float]) -> None:
+    def show(self, row: Mapping[str, float | None]) -> None:
         """New numbers: the loss, and the total accuracy when it was measured."""
         self.last = {
             name.rsplit("/accuracy/total", 1)[0]: value

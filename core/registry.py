@@ -5,8 +5,11 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from core.errors import OptionError
+
+Thing = TypeVar("Thing")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -15,8 +18,8 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-class Registry(Mapping[str, object]):
-    """A read-only table of names, each pointing to "module:attribute".
+class Registry(Mapping[str, Thing]):
+    """A read-only table of names, each pointing to a Thing, written "module:attribute".
 
     The modules are imported on first use, so listing names (for `--help`) costs nothing.
 
@@ -29,12 +32,13 @@ class Registry(Mapping[str, object]):
         self.kind = kind
         self._entries = dict(entries)
 
-    def __getitem__(self, name: str) -> object:
+    def __getitem__(self, name: str) -> Thing:
         if name not in self._entries:
             allowed = ", ".join(self._entries)
             raise OptionError(f"unknown {self.kind} {name!r}; allowed: {allowed}{nearest(name, self._entries)}")
         module, attribute = self._entries[name].split(":")
-        return getattr(importlib.import_module(module), attribute)
+        thing: Thing = getattr(importlib.import_module(module), attribute)
+        return thing
 
     def __contains__(self, name: object) -> bool:  # Mapping's would import the module to find out
         return name in self._entries

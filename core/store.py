@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from core.errors import StoreError
-from core.files import TEMPORARY, write_atomic, write_json
+from core.files import TEMPORARY, write_atomic, write_json, write_npz
+from core.option_groups import TaskOptions
 from core.options import flatten, revisions, signature
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Run:
         self.options: dict[str, Any] = {k: _tuples(v) for k, v in description["options"].items()}
 
     @classmethod
-    def create(cls, options: Any) -> Run:
+    def create(cls, options: TaskOptions) -> Run:
         """Make (or reopen) the folder of these options.
 
         Raises:
@@ -201,21 +202,15 @@ class Run:
         self._write("tensors", name, {k: tensor.detach().cpu().numpy() for k, tensor in tensors.items()})
 
     def _write(self, folder: str, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        import io
-
-        import numpy as np
-
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomic(self.path(folder, f"{name}.npz"), buffer.getvalue())
+        write_npz(self.path(folder, f"{name}.npz"), arrays)
 
 
-def folder_of(options: Any) -> Path:
+def folder_of(options: TaskOptions) -> Path:
     """Return where a run with these options lies."""
     return Path(options.run.dir) / options.run.sweep / signature(options)
 
 
-def describe(folder: Path, options: Any) -> None:
+def describe(folder: Path, options: TaskOptions) -> None:
     """Write options.yaml of a run with these options into a folder."""
     values = {k: list(v) if isinstance(v, tuple) else v for k, v in flatten(options).items()}
     description = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class TensorBoard:
     def row(self, row: dict[str, Any]) -> None:
         self.results({k: v for k, v in row.items() if isinstance(v, (int, float)) and k != "step"}, row["step"])
 
-    def results(self, numbers: dict[str, float], step: int) -> None:
+    def results(self, numbers: Mapping[str, float], step: int) -> None:
         for name, value in numbers.items():
             self.writer.add_scalar(name, value, step)
 

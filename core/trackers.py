@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import OptionError, SieveError
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("sieve")
 PROJECT = "sieve"  # on W&B, unless WANDB_PROJECT or the sweep file says otherwise
-TRACKERS = Registry("tracker", {"tb": "core.tensorboard:TensorBoard", "wandb": "core.wandb:WandB"})
 
 
 class Tracker(Protocol):
@@ -29,10 +30,12 @@ class Tracker(Protocol):
     def check() -> None:
         """Raise a SieveError when it cannot be used here; called before anything starts."""
 
+    def __init__(self, run: Run) -> None: ...
+
     def row(self, row: dict[str, Any]) -> None:
         """Show a row of the history, `step` and `stage` among its keys; a resumed run may repeat some."""
 
-    def results(self, numbers: dict[str, float], step: int) -> None:
+    def results(self, numbers: Mapping[str, float], step: int) -> None:
         """Show what the end of a stage measured, after `step` steps in all."""
 
     def histogram(self, name: str, values: np.ndarray) -> None:
@@ -43,6 +46,11 @@ class Tracker(Protocol):
 
     def close(self, code: int) -> None:
         """Flush and end; `code` is the exit code of the run (core.exit_codes)."""
+
+
+TRACKERS: Registry[type[Tracker]] = Registry(
+    "tracker", {"tb": "core.tensorboard:TensorBoard", "wandb": "core.wandb:WandB"}
+)
 
 
 class Mirrors:
@@ -59,13 +67,14 @@ class Mirrors:
     def __init__(self, names: tuple[str, ...], run: Run):
         self.trackers: dict[str, Tracker] = {}
         for name in names:
-            self._guard(name, lambda name=name: self.trackers.__setitem__(name, TRACKERS[name](run)))
+            with self._guarded(name):
+                self.trackers[name] = TRACKERS[name](run)
 
     def row(self, row: dict[str, Any]) -> None:
         """Mirror a row of the history; what could not be measured (None) is left out."""
         self._each("row", _measured(row))
 
-    def results(self, numbers: dict[str, float], step: int) -> None:
+    def results(self, numbers: Mapping[str, float | None], step: int) -> None:
         """Mirror what the end of a stage measured."""
         self._each("results", _measured(numbers), step)
 
@@ -83,11 +92,13 @@ class Mirrors:
 
     def _each(self, method: str, *arguments: Any) -> None:
         for name, tracker in list(self.trackers.items()):
-            self._guard(name, lambda tracker=tracker: getattr(tracker, method)(*arguments))
+            with self._guarded(name):
+                getattr(tracker, method)(*arguments)
 
-    def _guard(self, name: str, action: Any) -> None:
+    @contextmanager
+    def _guarded(self, name: str) -> Iterator[None]:
         try:
-            action()
+            yield
         except SieveError:  # the user's to mend
             raise
         except Exception as error:  # whatever a mirror does, the run goes on
@@ -95,7 +106,7 @@ class Mirrors:
             self.trackers.pop(name, None)
 
 
-def _measured(numbers: dict[str, Any]) -> dict[str, Any]:
+def _measured(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in numbers.items() if value is not None}
 
 

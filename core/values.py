@@ -11,9 +11,9 @@ import math
 import types
 import typing
 from decimal import Decimal, InvalidOperation
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
+from core.cached import cached
 from core.errors import OptionError
 from core.limits import control_character
 from core.registry import nearest
@@ -60,17 +60,22 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
         raise OptionError(f"{name}={said(value)} is not {_DESCRIPTION[kind]}") from None
 
 
-def check_limits(options: Any, group: str = "") -> None:
+def check_limits(options: object, group: str = "") -> None:
     """Raise OptionError where a field of a dataclass is of the wrong type or outside its limits."""
     for name, kind in kinds_of(type(options)).items():
         coerce(f"{group}{name}", kind, getattr(options, name))
 
 
-@cache
+@cached
 def kinds_of(cls: type) -> dict[str, Any]:
     """Return the type of each field of a dataclass, with its limits."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+def is_group(kind: object) -> TypeGuard[type]:
+    """Return whether the type of a field is a group of options."""
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind)
 
 
 def as_text(value: Any) -> str:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import wandb
@@ -71,14 +72,14 @@ class WandB:
         self.rows += 1
         self.sent.add(which)
 
-    def results(self, numbers: dict[str, float], step: int) -> None:
-        self.mirror.summary.update(numbers)
+    def results(self, numbers: Mapping[str, float], step: int) -> None:
+        self.mirror.summary.update(dict(numbers))
         if self.media:
             self._log(self.media, 2 * self.rows - 1)
             self.media = {}
 
     def histogram(self, name: str, values: np.ndarray) -> None:
-        self.media[name] = wandb.Histogram(values)
+        self.media[name] = wandb.Histogram(values)  # type: ignore[arg-type]  # which takes whatever np.histogram does
 
     def image(self, name: str, pixels: np.ndarray) -> None:
         self.media[name] = wandb.Image(pixels)

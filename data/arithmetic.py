@@ -83,11 +83,11 @@ def draw_pairs(
         pairs = torch.randint(BASE**n_digits, (int((n - count) / share * 1.1) + 64, 2), generator=rng)
         if held_out is not None:
             pairs = pairs[split_of(pairs, n_digits, held_out) == wanted]
-        if not len(pairs):
-            raise OptionError(
-                f"data.held_out={held_out.fraction} leaves no pair of {n_digits}-digit numbers for the {which} set; "
-                "use more digits, another fraction, or data.split=seen"
-            )
+            if not len(pairs):
+                raise OptionError(
+                    f"data.held_out={held_out.fraction} leaves no pair of {n_digits}-digit numbers for the {which} "
+                    "set; use more digits, another fraction, or data.split=seen"
+                )
         found.append(pairs)
         count += len(pairs)
     return torch.cat(found)[:n].to(device)

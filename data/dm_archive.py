@@ -9,6 +9,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from core.errors import OptionError
@@ -69,15 +70,21 @@ def read_archive(path: Path, published: bool, paced: Paced, modules: Sequence[st
                 break
     complete = sorted(set.intersection(*(set(names[folder]) for folder in FOLDERS[:-1])))
     files = {}
+
+    def text_of(folder: str, name: str) -> bytes:
+        text = names[folder][name]
+        assert text is not None  # as it is of a module that is wanted
+        return text
+
     for module in modules:
         if module not in complete:
             lacks = [f"{folder}/{module}.txt" for folder in FOLDERS[:-1] if module not in names[folder]]
             allowed = f"allowed: {', '.join(complete) or 'none'}{nearest(module, complete)}"
             raise OptionError(f"unknown module {module!r}; {path} has no {lacks[0]}; {allowed}")
-        files[module] = {folder: names[folder][module] for folder in FOLDERS[:-1]}
+        files[module] = {folder: text_of(folder, module) for folder in FOLDERS[:-1]}
         further = harder(module, sorted(names["extrapolate"]), complete)
         if further:
-            files[module]["extrapolate"] = b"".join(names["extrapolate"][name] for name in further)
+            files[module]["extrapolate"] = b"".join(text_of("extrapolate", name) for name in further)
     return files
 
 
@@ -87,9 +94,14 @@ def _files(path: Path) -> Iterator[tuple[tuple[str, ...], Callable[[], bytes]]]:
         for member in tar:
             parts = PurePosixPath(member.name).parts
             if parts:
-                yield parts, lambda member=member: tar.extractfile(member).read()
+                yield parts, partial(_text, tar, member)
         while unzipped.read(1 << 20):  # to the checksum, which is behind the last file
             pass
+
+
+def _text(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    return file.read() if file else b""  # a folder
 
 
 @contextmanager

@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from threading import Event, Lock
+from typing import Protocol
 
 from core.errors import OptionError
 from core.registry import nearest
@@ -138,7 +139,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _worker(*arguments: str) -> Iterator[bytes]:
+def _worker(*arguments: str) -> Generator[bytes, None, None]:
     """Yield the lines that a process of this file writes."""
     try:
         found = version(PACKAGE)
@@ -156,6 +157,7 @@ def _worker(*arguments: str) -> Iterator[bytes]:
         )
         ended.enter_context(process)
         ended.callback(process.kill)
+        assert process.stdout is not None
         yield from process.stdout
         if process.wait():
             errors.seek(0)
@@ -166,6 +168,8 @@ def _worker(*arguments: str) -> Iterator[bytes]:
 def _changed(name: str, changes: Iterable[tuple[str, str, int]]) -> None:
     """Import a part of the program with its source changed."""
     spec = importlib.util.find_spec(f"{PACKAGE}.{name}")
+    if spec is None or spec.origin is None:
+        raise OptionError(f"{PACKAGE} is not that of {VERSION}: it has no {name}")
     source = Path(spec.origin).read_text()
     for old, new, times in changes:
         if source.count(old) != times:
@@ -191,7 +195,12 @@ def _program() -> dict[str, dict[str, Callable]]:
     }
 
 
-def _questions(make: Callable[[], object]) -> Iterator[tuple[str, str]]:
+class _Problem(Protocol):
+    question: object
+    answer: object
+
+
+def _questions(make: Callable[[], _Problem]) -> Iterator[tuple[str, str]]:
     while True:
         problem = make()
         pair = str(problem.question), str(problem.answer)

@@ -59,6 +59,7 @@ class Epochs:
             found = self.x.augmented(index, key(self.seed, "augment", step))
             self.x.ahead(self._index(step + 1, 0), key(self.seed, "augment", step + 1))
             return found
+        assert self._black is not None  # which augment asks for
         return cropped_and_flipped(self.x[index], self._black, stream(self.seed, "augment", step))
 
     def _index(self, step: int, offset: int) -> Tensor:

@@ -153,7 +153,7 @@ def _decoded(path: str, seed: int | None) -> Tensor:
     if seed is None:
         return F.center_crop(F.resize(image, [RESIZED], antialias=True), [SIDE, SIDE])
     rng = stream(seed, "part")
-    top, left, height, width = _part(*image.shape[1:], rng)
+    top, left, height, width = _part(image.shape[1], image.shape[2], rng)
     image = F.resized_crop(image, top, left, height, width, [SIDE, SIDE], antialias=True)
     return F.horizontal_flip(image) if float(torch.rand((), generator=rng)) < 0.5 else image
 

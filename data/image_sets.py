@@ -40,7 +40,8 @@ def standardised_images(
     if name == "imagenet" and file is None:
         if canvas is not None:
             raise OptionError(f"data.canvas={canvas} is for images that fit in memory; data.name={name}")
-        return folder_images(Path(cache) / name, hold_out, train_size, test_size, device)
+        found = folder_images(Path(cache) / name, hold_out, train_size, test_size, device)
+        return found  # type: ignore[return-value]  # they stand in for tensors: what is indexed is read
     sets = load_images(name, cache, file)
     valid = sets.pop("valid")
     if hold_out:

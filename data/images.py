@@ -141,7 +141,8 @@ def _torchvision(title: str, hint: str) -> Callable[[Path], tuple[Images, Images
             why = str(error).splitlines()[0]
             advice = f"put {hint} into {cache}, or give an .npz file"
             raise OptionError(f"{title} cannot be fetched ({why}); {advice}") from None
-        return tuple(_plain(part.data, part.targets) for part in parts)
+        train, test = (_plain(part.data, part.targets) for part in parts)
+        return train, test
 
     return load
 

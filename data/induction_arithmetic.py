@@ -80,7 +80,8 @@ def split_pairs(
             f"for validation and for test leave an empty set"
         )
     sizes = [trained, rest, rest, len(pairs) - trained - 2 * rest]
-    return Pairs(*pairs.split(sizes)[:3], torch.stack([numbers, numbers], 1).to(device))
+    train, valid, test, _ = pairs.split(sizes)
+    return Pairs(train, valid, test, torch.stack([numbers, numbers], 1).to(device))
 
 
 def answers(text: str, pairs: Tensor, modulus: int) -> Tensor:

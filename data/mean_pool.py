@@ -77,14 +77,16 @@ def _pooled(
 ) -> Iterator[None]:
     if processes == 1:
         for name in names:
-            yield pool_file(source, target, name, segments)
+            pool_file(source, target, name, segments)
+            yield
         return
     # spawn: a fork would copy the threads of what this process has imported
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
         for done in as_completed([pool.submit(pool_file, source, target, name, segments) for name in names]):
-            yield done.result()
+            done.result()
+            yield
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -52,14 +52,15 @@ def image_outline(
         if canvas is not None:
             raise OptionError(f"data.canvas={canvas} is for images that fit in memory; data.name={name}")
         sets = folder_images(Path(cache) / name, hold_out, train_size, test_size)
-        shape, classes = (3, SIDE, SIDE), int(sets["train"][1].max()) + 1
-        return Outline(shape, classes, {part: len(labels) for part, (_, labels) in sets.items()})
+        classes = int(sets["train"][1].max()) + 1
+        return Outline((3, SIDE, SIDE), classes, {part: len(labels) for part, (_, labels) in sets.items()})
     if file is None:
-        *shape, classes, n_train, n_test = KNOWN[name]
+        channels, height, width, classes, n_train, n_test = KNOWN[name]
         stays = stays_in_training(n_train)
     else:
         train, test = images_from_file(Path(file))
-        shape, n_test, stays = train.x.shape[1:], len(test), stays_in_training(len(train))
+        channels, height, width = train.x.shape[1:]
+        n_test, stays = len(test), stays_in_training(len(train))
         labels = (train.y[stays] if hold_out else torch.cat([train.y[stays], train.y[~stays]]))[:train_size]
         classes = int(labels.max()) + 1 if len(labels) else 0
         for part, y in {"valid": train.y[~stays][: None if hold_out else 0], "test": test.y[:test_size]}.items():
@@ -75,7 +76,7 @@ def image_outline(
     if empty:
         raise OptionError(f"there are no {empty[0]} images left")
     if canvas is not None:
-        if canvas < max(shape[1:]):
-            raise OptionError(f"a canvas of {canvas}x{canvas} is too small for images of {shape[1]}x{shape[2]}")
-        shape = (shape[0], canvas, canvas)
-    return Outline(tuple(shape), classes, sizes)
+        if canvas < max(height, width):
+            raise OptionError(f"a canvas of {canvas}x{canvas} is too small for images of {height}x{width}")
+        height, width = canvas, canvas
+    return Outline((channels, height, width), classes, sizes)

@@ -102,6 +102,7 @@ class SavedSegments:
         """
         self.check([name])
         path = self.file(name)
+        assert path is not None  # or the check has refused it
         kind, found = _read(path)
         if found.shape[-2:] != image.shape[:2]:
             sizes = (f"{height}x{width}" for height, width in (found.shape[-2:], image.shape[:2]))

@@ -89,8 +89,11 @@ class Sequences:
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], ends: tuple[int, int]) -> Sequences:
         """Return the pairs whose `tensors` these are; `ends` as for `encode`."""
-        sides = zip(SIDES, ends, strict=True)
-        return cls(*(Words(*(tensors[f"{side}_{part}"] for part in PARTS), end) for side, end in sides))
+        sides = []
+        for side, end in zip(SIDES, ends, strict=True):
+            flat, start, length = (tensors[f"{side}_{part}"] for part in PARTS)
+            sides.append(Words(flat, start, length, end))
+        return cls(*sides)
 
     def batch(self, index: Tensor) -> Pairs:
         """Return the pairs of these numbers [B], on the device."""

@@ -159,7 +159,8 @@ def _colours(u: Tensor, directions: Tensor, contrast: tuple[float, float]) -> tu
     background = _between(u[:, 7:10], 0.2, 0.8)
     flat = background + directions[:, 0] * _between(u[:, 10:11], 0.45, 0.65)
     amplitude = directions[:, 1] * _between(u[:, 11:12], *contrast) * math.sqrt(3) * 0.8
-    return tuple(t[:, :, None, None] for t in (flat, amplitude, background))
+    flat, amplitude, background = (t[:, :, None, None] for t in (flat, amplitude, background))
+    return flat, amplitude, background
 
 
 def _painted(
@@ -170,4 +171,4 @@ def _painted(
     image = background * (1 - cover) + (flat + amplitude * wave[:, None]) * cover
     inside = cover > 0.5
     means = [(image * part).sum((2, 3), True) / part.sum((2, 3), True) for part in (inside, ~inside)]
-    return image, torch.where(inside, *means), inside[:, 0]
+    return image, torch.where(inside, means[0], means[1]), inside[:, 0]

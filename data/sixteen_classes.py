@@ -171,8 +171,9 @@ def _of_lists(lists: list[Path], images: Path) -> dict[str, list[Path]]:
     where: dict[str, Path] = {}
     for file in lists:
         names = sorted({line.strip() for line in file.read_text().splitlines() if line.strip()})
-        paths = [_place(images, name) for name in names]
-        missing = [name for name, path in zip(names, paths, strict=True) if path is None]
+        places = {name: _place(images, name) for name in names}
+        missing = [name for name, path in places.items() if path is None]
+        paths = [path for path in places.values() if path is not None]
         if missing or not names:
             what = f"{len(missing)} files that are not in {images}, the first {missing[0]}" if missing else "no files"
             raise OptionError(f"{file} names {what}")

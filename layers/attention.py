@@ -30,7 +30,8 @@ class MultiheadAttention(Batched, nn.MultiheadAttention):
     ):  # fmt: skip
         super().__init__(embed_dim, num_heads, dropout, bias, batch_first=batch_first, **more)
         theirs = self.out_proj
-        self.out_proj = Linear(embed_dim, embed_dim, bias, theirs.weight.device, theirs.weight.dtype)
+        ours = Linear(embed_dim, embed_dim, bias, theirs.weight.device, theirs.weight.dtype)
+        self.out_proj = ours  # type: ignore[assignment]  # torch names its own class of linear layers
         self.out_proj.load_state_dict(theirs.state_dict())
 
     def reset_parameters(self, rng: torch.Generator | None = None) -> None:

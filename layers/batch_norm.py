@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm as TorchBatchNorm
 
 from core.errors import BatchError
 from layers.batched import Batched, chunk_rows, chunks, per_chunk, samples
 
 
-class _BatchNorm(Batched):
+class _BatchNorm(Batched, TorchBatchNorm):
     """y = (x - mean_k) / sqrt(var_k + eps) * gamma_k + beta_k for a row of chunk k, channel by channel.
 
     Statistics [K, C] are per chunk: in training each chunk is normalised by its own and moves its own running ones
@@ -39,10 +40,11 @@ class _BatchNorm(Batched):
             raise BatchError(f"{type(self).__name__} with K={k} needs an input [B, C, ...], not {list(input.shape)}")
         if input.dim() > 2 and not self.training and self.running_mean is not None:
             return self._fixed(input, k)
-        if not samples(self, *statistics):
-            y = self._normal(input, self.running_mean, self.running_var)
+        mean, var = self.running_mean, self.running_var
+        if mean is None or var is None or not samples(self, *statistics):
+            y = self._normal(input, mean, var)
         else:
-            mean, var = (tensor.expand(k, -1).reshape(-1) for tensor, _ in statistics)  # views, updated in place
+            mean, var = (tensor.expand(k, -1).reshape(-1) for tensor in (mean, var))  # views, updated in place
             side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [B / K, K * C, ...]
             y = self._normal(side_by_side, mean, var).unflatten(1, (k, -1)).transpose(0, 1).flatten(0, 1)
         if self.weight is None:
@@ -60,12 +62,13 @@ class _BatchNorm(Batched):
             return None if tensor is None else tensor.expand(k, -1).unsqueeze(1).expand(k, rows, -1).reshape(-1)
 
         rows = chunk_rows(x.shape[0], k)
-        tensors = (each(tensor) for tensor in (self.running_mean, self.running_var, self.weight, self.bias))
-        y = F.batch_norm(x.reshape(1, -1, *x.shape[2:]), *tensors, eps=self.eps)
+        mean, var, gamma, beta = map(each, (self.running_mean, self.running_var, self.weight, self.bias))
+        y = F.batch_norm(x.reshape(1, -1, *x.shape[2:]), mean, var, gamma, beta, eps=self.eps)
         # to autograd no view: it copies what an in-place ReLU behind it changes, if that is one
         return torch.ops.aten._unsafe_view(y, x.shape)
 
     def _normal(self, x: Tensor, mean: Tensor | None, var: Tensor | None) -> Tensor:
+        assert self.momentum is not None  # or why_not_batched has refused it
         own = self.training or mean is None
         return F.batch_norm(x, mean, var, None, None, own, self.momentum, self.eps)
 

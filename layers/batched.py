@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.errors import BatchError, LayerError, MaskError
 
@@ -37,7 +37,7 @@ def chunks(x: Tensor, k: int) -> Tensor:
     return x.reshape(k, chunk_rows(x.shape[0], k), *x.shape[1:])
 
 
-def samples(layer: nn.Module, *parameters: tuple[Tensor | None, int]) -> int:
+def samples(layer: Batched, *parameters: tuple[Tensor | None, int]) -> int:
     """Return K, the length of the leading axis that some parameters carry, or 0 when none does.
 
     Args:

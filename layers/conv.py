@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -35,22 +37,25 @@ class Conv2d(Batched, nn.Conv2d):
         if input.dim() != 4:
             raise BatchError(f"Conv2d with K={k} weights needs an input [B, C, H, W], not {list(input.shape)}")
         rows = chunk_rows(input.shape[0], k)
-        padding = self.padding
+        padding: str | Sequence[int] = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0
-        settings = (self.stride, padding, self.dilation)
-        if self.weight.dim() == 4:  # one kernel for all, only the bias is per chunk
-            y = chunks(F.conv2d(input, self.weight, None, *settings, self.groups), k)
+            input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), (0, 0)
+
+        def convolved(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
+            return F.conv2d(x, weight, bias, self.stride, padding, self.dilation, groups)
+
+        if self.weight.dim() == 4 and self.bias is not None:  # one kernel for all, only the bias is per chunk
+            y = chunks(convolved(input, self.weight, None, self.groups), k)
             return (y + per_chunk(self.bias[..., None, None], 3, y)).flatten(0, 1)
         bias = None if self.bias is None else self.bias.expand(k, self.out_channels)
         if self.weight[0].numel() + rows * self._cost(input) <= GROUPED:
             side_by_side = chunks(input, k).transpose(0, 1).flatten(1, 2)  # [rows, K * C, H, W]
             flat = None if bias is None else bias.flatten()
-            y = F.conv2d(side_by_side, self.weight.flatten(0, 1), flat, *settings, k * self.groups)
+            y = convolved(side_by_side, self.weight.flatten(0, 1), flat, k * self.groups)
             return y.unflatten(1, (k, self.out_channels)).transpose(0, 1).flatten(0, 1)
         biases = [None] * k if bias is None else bias.unbind()
         each = zip(chunks(input, k).unbind(), self.weight.unbind(), biases, strict=True)
-        return torch.cat([F.conv2d(x, weight, b, *settings, self.groups) for x, weight, b in each])
+        return torch.cat([convolved(x, weight, b, self.groups) for x, weight, b in each])
 
     def _cost(self, input: Tensor) -> int:
         """Return about how many numbers the maps of one example have; at stride 1 both are as large."""

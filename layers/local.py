@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.utils import _pair
 
 from core.errors import LayerError
 from layers.batched import Batched, chunk_rows, samples
 from layers.linear import Linear
-from layers.patch_grid import Sites, local_product
+from layers.patch_grid import Sites, local_product, pair
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class LocallyConnected2d(Batched, nn.Module):
@@ -44,13 +46,16 @@ class LocallyConnected2d(Batched, nn.Module):
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels
         self.sites = Sites(
-            in_channels, _pair(input_size), _pair(kernel_size), _pair(stride), padding, _pair(dilation), groups
+            in_channels, pair(input_size), pair(kernel_size), pair(stride), padding, pair(dilation), groups
         )
         if out_channels % groups:
             raise LayerError(f"groups={groups} does not divide the {out_channels} channels of the output")
-        like = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.empty(self.sites.count, self.sites.inputs, out_channels, **like))
-        self.bias = nn.Parameter(torch.empty(self.sites.count, out_channels, **like)) if bias else None
+        self.weight = nn.Parameter(
+            torch.empty(self.sites.count, self.sites.inputs, out_channels, device=device, dtype=dtype)
+        )
+        self.bias = (
+            nn.Parameter(torch.empty(self.sites.count, out_channels, device=device, dtype=dtype)) if bias else None
+        )
         self.reset_parameters()
 
     def reset_parameters(self, rng: torch.Generator | None = None) -> None:
@@ -92,13 +97,14 @@ class LocallyConnected2d(Batched, nn.Module):
         """
         if conv.padding_mode != "zeros":
             raise LayerError(f"padding_mode={conv.padding_mode!r} cannot be untied; only zeros")
+        sites = Sites.of(conv, input_size)
         layer = cls(
-            conv.in_channels, conv.out_channels, conv.kernel_size, input_size, conv.stride, conv.padding,
-            conv.bias is not None, conv.dilation, conv.groups, conv.weight.device, conv.weight.dtype,
+            conv.in_channels, conv.out_channels, sites.kernel_size, input_size, sites.stride, sites.padding,
+            conv.bias is not None, sites.dilation, sites.groups, conv.weight.device, conv.weight.dtype,
         )  # fmt: skip
         with torch.no_grad():
             layer.kernels().copy_(conv.weight)  # to every site
-            if layer.bias is not None:
+            if layer.bias is not None and conv.bias is not None:
                 layer.bias.copy_(conv.bias)
         return _frozen_as(layer, conv)
 
@@ -115,7 +121,7 @@ class LocallyConnected2d(Batched, nn.Module):
         )  # fmt: skip
         with torch.no_grad():
             conv.weight.copy_(self.kernels(self.tied().unsqueeze(0)).squeeze(0))
-            if self.bias is not None:
+            if conv.bias is not None and self.bias is not None:
                 conv.bias.copy_(self.bias.mean(0))
         return _frozen_as(conv, self)
 
@@ -205,7 +211,7 @@ def _check_input(layer: nn.Module, input: Tensor, sites: Sites) -> None:
                          f"not {list(input.shape)}")  # fmt: skip
 
 
-def _frozen_as(layer: nn.Module, other: nn.Module) -> nn.Module:
+def _frozen_as(layer: Layer, other: nn.Module) -> Layer:
     """Let weight and bias of a layer be trained if those of the other are; return the layer."""
     for name, parameter in layer.named_parameters():
         parameter.requires_grad_(getattr(other, name).requires_grad)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, overload
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,7 +38,7 @@ class LSTM(Batched, nn.LSTM):
 
     recurrent_bias = True  # torch's constructor calls flatten_parameters before ours has set it
 
-    def __init__(self, *args, recurrent_bias: bool = True, **kwargs):
+    def __init__(self, *args: Any, recurrent_bias: bool = True, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.recurrent_bias = recurrent_bias
         if self._one_bias:
@@ -70,7 +72,13 @@ class LSTM(Batched, nn.LSTM):
             return f"proj_size={self.proj_size} has no K-batched form; use proj_size=0 {way_out}"
         return ""
 
-    def forward(self, input: Tensor | PackedSequence, hx: State | None = None):
+    @overload
+    def forward(self, input: Tensor, hx: State | None = None) -> tuple[Tensor, State]: ...
+
+    @overload
+    def forward(self, input: PackedSequence, hx: State | None = None) -> tuple[PackedSequence, State]: ...
+
+    def forward(self, input: Tensor | PackedSequence, hx: State | None = None) -> tuple[Tensor | PackedSequence, State]:
         """Run over a batch of sequences.
 
         Args:
@@ -89,7 +97,7 @@ class LSTM(Batched, nn.LSTM):
         k = samples(self, *((getattr(self, name), n) for name, n in axes.items()))
         return self._batched(input, hx, k) if k else self._dense(input, hx)
 
-    def _dense(self, input: Tensor | PackedSequence, hx: State | None):
+    def _dense(self, input: Tensor | PackedSequence, hx: State | None) -> tuple[Tensor | PackedSequence, State]:
         """Run torch's kernel on the parameters as they are now; the list nn.LSTM keeps may be out of date."""
         weights = self._weights()
         settings = (self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
@@ -97,8 +105,8 @@ class LSTM(Batched, nn.LSTM):
             data, sizes, order, back = input
             hx = self._start(data, int(sizes[0])) if hx is None else self.permute_hidden(hx, order)
             self.check_forward_args(data, hx, sizes)
-            output, *state = torch.lstm(data, sizes, hx, weights, *settings)
-            return PackedSequence(output, sizes, order, back), self.permute_hidden(tuple(state), back)
+            output, h, c = torch.lstm(data, sizes, hx, weights, *settings)
+            return PackedSequence(output, sizes, order, back), self.permute_hidden((h, c), back)
 
         if input.dim() not in (2, 3):
             raise BatchError(f"LSTM needs an input of 2 or 3 axes, not {list(input.shape)}")
@@ -132,7 +140,9 @@ class LSTM(Batched, nn.LSTM):
             like.new_zeros(layers, rows, self.hidden_size),
         )
 
-    def _batched(self, input: Tensor | PackedSequence, hx: State | None, k: int):
+    def _batched(
+        self, input: Tensor | PackedSequence, hx: State | None, k: int
+    ) -> tuple[Tensor | PackedSequence, State]:
         if isinstance(input, PackedSequence):
             x, lengths = pad_packed_sequence(input, batch_first=True)  # back in the caller's order of rows
         elif not self.batch_first:
@@ -169,7 +179,7 @@ class LSTM(Batched, nn.LSTM):
         output = x.transpose(1, 2).reshape(rows, steps, self.hidden_size)
         return _packed_like(input, output), (torch.stack(h_last), torch.stack(c_last))
 
-    def _by_kernel(self, x: Tensor, hx: State, k: int):
+    def _by_kernel(self, x: Tensor, hx: State, k: int) -> tuple[Tensor, State]:
         """Run chunk i [B/K, T, C] through torch's kernel on weights i, for every i."""
         axes = ([2, 2, 1, 1] if self.bias else [2, 2]) * self.num_layers
         pairs = zip(self._weights(), axes, strict=True)
@@ -181,7 +191,7 @@ class LSTM(Batched, nn.LSTM):
         outputs, h, c = zip(*results, strict=True)
         return torch.cat(outputs), (torch.cat(h, 1), torch.cat(c, 1))
 
-    def _layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor, ends: Tensor | None):
+    def _layer(self, layer: int, x: Tensor, h: Tensor, c: Tensor, ends: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Run one layer: x [K, T, b, C], h and c [K, b, H] -> (outputs [K, T, b, H], last h, last c)."""
         bias_ih = getattr(self, f"bias_ih_l{layer}", None)
         bias_hh = getattr(self, f"bias_hh_l{layer}", None)
@@ -191,7 +201,7 @@ class LSTM(Batched, nn.LSTM):
         outputs, cells = recurrence(inputs, getattr(self, f"weight_hh_l{layer}"), h, c)
         if ends is None:
             return outputs, outputs[:, -1], cells[:, -1]
-        return outputs, *(states.gather(1, ends).squeeze(1) for states in (outputs, cells))
+        return outputs, outputs.gather(1, ends).squeeze(1), cells.gather(1, ends).squeeze(1)
 
     def extra_repr(self) -> str:
         return super().extra_repr() + (", recurrent_bias=False" if self._one_bias else "")

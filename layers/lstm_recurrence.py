@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -33,14 +35,16 @@ class _Recurrence(torch.autograd.Function):
         return outputs, cells, gates
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, Tensor], output: Walk) -> None:
         _, weight, h, c = inputs
         outputs, cells, gates = output
         ctx.mark_non_differentiable(gates)
         ctx.save_for_backward(weight, h, c, outputs, cells, gates)
 
     @staticmethod
-    def backward(ctx, to_outputs: Tensor, to_cells: Tensor, _: Tensor | None):
+    def backward(
+        ctx: Any, to_outputs: Tensor, to_cells: Tensor, _: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         weight, h, c, outputs, cells, gates = ctx.saved_tensors
         i, f, g, o = gates.chunk(4, -1)
         tanh = cells.tanh()

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.utils import _pair
 
 from core.errors import LayerError
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """Return (vertical, horizontal) of a number for both, or of two, as torch's layers take them."""
+    vertical, horizontal = value if isinstance(value, Sequence) else (value, value)
+    return vertical, horizontal
+
+
+def padding_of(conv: nn.Conv2d) -> str | tuple[int, int]:
+    """Return the padding of a convolution: "same", "valid" or (vertical, horizontal)."""
+    return conv.padding if isinstance(conv.padding, str) else pair(conv.padding)
 
 
 @dataclass(frozen=True)
@@ -54,9 +66,8 @@ class Sites:
     @classmethod
     def of(cls, conv: nn.Conv2d, input_size: tuple[int, int]) -> Sites:
         """Return the sites of a convolution over maps of this size; other padding than zeros is part of its maps."""
-        sites = cls(
-            conv.in_channels, input_size, conv.kernel_size, conv.stride, conv.padding, conv.dilation, conv.groups
-        )
+        kernel_size, stride, dilation = pair(conv.kernel_size), pair(conv.stride), pair(conv.dilation)
+        sites = cls(conv.in_channels, input_size, kernel_size, stride, padding_of(conv), dilation, conv.groups)
         if conv.padding_mode == "zeros":
             return sites
         return replace(sites, input_size=sites.padded_size, padding=0)
@@ -64,8 +75,8 @@ class Sites:
     @cached_property
     def span(self) -> tuple[int, int]:
         """(H, W) of the part of the map that a kernel reaches over."""
-        sizes = zip(self.dilation, self.kernel_size, strict=True)
-        return tuple(dilation * (kernel - 1) + 1 for dilation, kernel in sizes)
+        (dh, dw), (kh, kw) = self.dilation, self.kernel_size
+        return dh * (kh - 1) + 1, dw * (kw - 1) + 1
 
     @cached_property
     def pads(self) -> tuple[int, int, int, int]:
@@ -73,7 +84,7 @@ class Sites:
         if self.padding == "same":
             (top, bottom), (left, right) = (((span - 1) // 2, span // 2) for span in self.span)
         else:
-            vertical, horizontal = (0, 0) if self.padding == "valid" else _pair(self.padding)
+            vertical, horizontal = (0, 0) if isinstance(self.padding, str) else pair(self.padding)
             top, bottom, left, right = vertical, vertical, horizontal, horizontal
         return left, right, top, bottom
 
@@ -86,8 +97,8 @@ class Sites:
     @cached_property
     def output_size(self) -> tuple[int, int]:
         """(H, W) of the output."""
-        sizes = zip(self.padded_size, self.span, self.stride, strict=True)
-        return tuple((size - span) // stride + 1 for size, span, stride in sizes)
+        (h, w), (span_h, span_w), (sh, sw) = self.padded_size, self.span, self.stride
+        return (h - span_h) // sh + 1, (w - span_w) // sw + 1
 
     @cached_property
     def count(self) -> int:
@@ -182,12 +193,12 @@ class _LocalProduct(torch.autograd.Function):
         return torch.baddbmm(bias.reshape(*kernels.shape[:2], 1), kernels, patches)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None, Sites], output: Tensor) -> None:
         x, weight, _, ctx.sites = inputs
         ctx.save_for_backward(x, weight)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
         x, weight = ctx.saved_tensors
         sites, k = ctx.sites, weight.shape[0]
         for_x, for_weight, for_bias, _ = ctx.needs_input_grad

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.errors import MaskError
-from core.files import write_atomic
+from core.files import write_npz
 from core.registry import nearest
 from masks.units import Unit
 
@@ -196,8 +195,8 @@ class Masks(Mapping[str, Tensor]):
                 held = units[name].scores if name in units else shape
                 parts = [tensors[part] for part in (name, f"{name}|negative") if part in tensors]
                 bits = [np.unpackbits(p.cpu().numpy(), count=int(np.prod(held, dtype=np.int64))) for p in parts]
-                mask = bits[0].astype(bool) if len(bits) == 1 else bits[0].astype(np.int8) - 2 * bits[1].astype(np.int8)
-                mask = torch.from_numpy(mask.reshape(held)).to(device)
+                flat = bits[0].astype(bool) if len(bits) == 1 else bits[0].astype(np.int8) - 2 * bits[1].astype(np.int8)
+                mask = torch.from_numpy(flat.reshape(held)).to(device)
                 masks[name] = units[name].spread(mask) if name in units else mask
         return cls(masks, units)
 
@@ -209,11 +208,11 @@ class Masks(Mapping[str, Tensor]):
             network: fingerprint of the weights that these masks are for (`fingerprint`), if `load` is to check it.
             statistics: of batch normalisation under these masks, by buffer name; `read_statistics` returns them.
         """
-        buffer = io.BytesIO()
         arrays = {name: tensor.numpy() for name, tensor in self.packed().items()}
         arrays |= {STATISTICS + name: tensor.cpu().numpy() for name, tensor in (statistics or {}).items()}
-        np.savez_compressed(buffer, **arrays, **({NETWORK: np.array(network)} if network else {}))
-        write_atomic(path, buffer.getvalue())
+        if network:
+            arrays[NETWORK] = np.array(network)
+        write_npz(path, arrays)
 
     @classmethod
     def load(cls, path: Path, device: torch.device | str = "cpu", network: str = "") -> Masks:

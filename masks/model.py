@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, Protocol
 
 import torch
@@ -14,14 +15,16 @@ from core.registry import nearest
 from core.rng import key, stream
 from layers.functional.batching import forward
 from masks.algebra import Masks
-from masks.methods.method import MaskMethod
+from masks.methods.method import GlobalMethod, MaskMethod
 from masks.units import units_of
 
 
 class Masking(Protocol):
     """The masks of one forward pass; see masks/masking.py."""
 
-    k: int | None
+    @property
+    def k(self) -> int | None:
+        """K; None where there is one set of masks."""
 
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
         """Return the weights to run on, with a leading K axis when `k` is not None."""
@@ -154,7 +157,7 @@ class MaskedModel:
     def hard(self, scores: Mapping[str, Tensor]) -> Masks:
         """Return the deterministic masks of scores, those of the method as it is at the end of the training."""
         method = self.method.at(1.0)
-        if method.global_scope:
+        if isinstance(method, GlobalMethod) and method.global_scope:
             flat = method.hard(torch.cat([tensor.flatten() for tensor in scores.values()]), self.covers)
             parts = flat.split([tensor.numel() for tensor in scores.values()])
             found = {n: part.view(scores[n].shape) for n, part in zip(scores, parts, strict=True)}
@@ -181,6 +184,7 @@ class MaskedModel:
             progress: of the training, as of `masks.masking.Sample`.
         """
         method, scores = self.method.at(progress), self.scores(subnet)
+        share: dict[str, float]
         if method.reduction == "sum":
             share = {name: unit.covers for name, unit in self.units.items()}
         elif method.reduction == "mean":
@@ -189,7 +193,7 @@ class MaskedModel:
         else:
             share = {name: 1 / (tensor.numel() * len(scores)) for name, tensor in scores.items()}
         parts = {name: method.penalty(tensor) for name, tensor in scores.items()}
-        return sum(part if share[name] == 1 else part * share[name] for name, part in parts.items())
+        return reduce(torch.add, (part if share[name] == 1 else part * share[name] for name, part in parts.items()))
 
     def annealed(self, progress: float) -> dict[str, float]:
         """Return what the method anneals, as it is at this progress of the training."""

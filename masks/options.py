@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, make_dataclass
-from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
+from core.cached import cached
 from core.limits import BatchSize, Count, CountFrom0, Few, Items, Positive, Rate, Real, Strength
 from core.option_groups import TrainOptions
 from core.options import leaves
 from core.registry import Registry
+from masks.methods.method import MaskMethod
 
-METHODS = Registry(
+METHODS: Registry[type[MaskMethod]] = Registry(
     "mask method",
     {
         "gumbel": "masks.methods.gumbel:Gumbel",
@@ -88,8 +89,11 @@ class MaskOptions(MaskConfig):
         return TrainOptions(lr=self.lr, warmup=self.warmup, grad_clip=clip, eval_every=eval_every)
 
 
-@lru_cache
-def mask_options(method: str, base: type[ScoreConfig] = MaskOptions, default: str = "gumbel") -> type[ScoreConfig]:
+Config = TypeVar("Config", bound=ScoreConfig)
+
+
+@cached
+def mask_options(method: str, base: type[Config], default: str = "gumbel") -> type[Config]:
     """Return the options dataclass of a method: those of `base` that it uses, then its own.
 
     Args:
@@ -112,7 +116,7 @@ def mask_options(method: str, base: type[ScoreConfig] = MaskOptions, default: st
     return make_dataclass(f"{cls.__name__}Options", own, bases=(base,), frozen=True, namespace=more)
 
 
-def method_of(options: ScoreConfig) -> object:
+def method_of(options: ScoreConfig) -> MaskMethod:
     """Return the method with the values chosen in the options."""
     cls = METHODS[options.method]
     return cls(**{field.name: getattr(options, field.name) for field in dataclasses.fields(cls)})

@@ -25,7 +25,7 @@ def largest(values: Tensor, count: int) -> Tensor:
     flat = values.detach().reshape(-1)
     size = flat.numel()
     if count <= 0 or count >= size:
-        return flat.new_full(values.shape, count > 0, dtype=bool)
+        return flat.new_full(values.shape, count > 0).bool()
     least = flat.kthvalue(size - count + 1).values
     mask = flat >= least
     extra = int(mask.sum()) - count
@@ -47,6 +47,6 @@ def largest_covering(values: Tensor, covers: Tensor, keep: float) -> Tensor:
     order = values.detach().argsort(stable=True).flip(0)
     covered = covers[order].cumsum(0)
     count = int((covered - round(keep * int(covers.sum()))).abs().argmin()) + 1
-    mask = values.new_zeros(values.shape, dtype=bool)
+    mask = values.new_zeros(values.shape).bool()
     mask[order[:count]] = True
     return mask

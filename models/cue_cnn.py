@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from core.errors import OptionError
 from layers import Conv2d, GroupNorm, Linear
 from layers.init import torch_default
+from models.layered import Layered
 
 WIDTHS, STRIDES, GROUPS = (16, 32, 64, 64), (1, 2, 2, 2), 4
 
 
-class CueCNN(nn.Module):
+class CueCNN(Layered):
     """Blocks of a 3x3 convolution, GroupNorm and ReLU, the mean over the map, and a linear layer per head.
 
     For images of 3 channels the convolutions have 432, 4,608, 18,432 and 36,864 weights, 60,336 in all. GroupNorm,
@@ -48,13 +49,14 @@ class CueCNN(nn.Module):
             self.convolutions = nn.ModuleList(
                 Conv2d(i, o, 3, stride, padding=1) for i, o, stride in zip(inputs, widths, strides, strict=False)
             )
-            self.norms = nn.ModuleList(GroupNorm(GROUPS, width) for width in widths)
+            norms = [GroupNorm(GROUPS, width) for width in widths]
+            self.norms = nn.ModuleList(norms)
             self.heads = nn.ModuleDict({name: Linear(widths[-1], classes) for name in heads})
         self.to_empty(device=rng.device)
         for layer in (*self.convolutions, *self.heads.values()):
             torch_default(layer.weight, None, rng)
             nn.init.zeros_(layer.bias)
-        for norm in self.norms:
+        for norm in norms:
             norm.reset_parameters()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,11 +73,6 @@ class CueCNN(nn.Module):
             for i in range(len(self.convolutions))
         ]
         return [*groups, [f"heads.{name}" for name, _ in self.heads.named_parameters()]]
-
-    def io(self) -> set[str]:
-        """Return the names of the parameters of the first layer and of the heads."""
-        groups = self.groups()
-        return {*groups[0], *groups[-1]}
 
     def maskable(self) -> list[str]:
         """Return the names of the kernels: what is masked, and drawn anew in a transfer."""

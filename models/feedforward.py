@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from layers import Linear
+from models.layered import Layered
 
 
-class FeedForward(nn.Module):
+class FeedForward(Layered):
     """x_{i+1} = relu(W_i x_i + b_i); the last layer is linear.
 
     Args:
@@ -26,9 +27,10 @@ class FeedForward(nn.Module):
         super().__init__()
         sizes = (n_in, *layer_sizes, n_out)
         with torch.device("meta"):  # the constructors would draw from the global generator
-            self.layers = nn.ModuleList(Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+            layers = [Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)]
+        self.layers = nn.ModuleList(layers)
         self.to_empty(device=rng.device)
-        for layer in self.layers:
+        for layer in layers:
             layer.reset_parameters(rng)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -41,16 +43,12 @@ class FeedForward(nn.Module):
         """Return the parameter names layer by layer, from input to output."""
         return [[f"layers.{i}.{name}" for name, _ in layer.named_parameters()] for i, layer in enumerate(self.layers)]
 
-    def io(self) -> set[str]:
-        """Return the names of the parameters of the input and of the output layer."""
-        groups = self.groups()
-        return {*groups[0], *groups[-1]}
-
 
 def xavier(network: FeedForward, rng: torch.Generator) -> None:
     """Draw weights by Xavier's normal rule, with the gain of ReLU but in the last layer, and set biases to 0."""
-    for layer in network.layers:
-        gain = 1.0 if layer is network.layers[-1] else nn.init.calculate_gain("relu")
+    layers = [layer for layer in network.layers if isinstance(layer, Linear)]
+    for layer in layers:
+        gain = 1.0 if layer is layers[-1] else nn.init.calculate_gain("relu")
         drawn = nn.init.xavier_normal_(torch.empty(layer.weight.shape, device=rng.device), gain, generator=rng)
         with torch.no_grad():
             layer.weight.copy_(drawn)

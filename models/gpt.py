@@ -37,7 +37,8 @@ class GPTBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, T, E] to [B, T, E]."""
-        x = x + self.dropout(self.attention.attend(*self.attention.project(self.norm1(x), "qkv"), causal=True))
+        queries, keys, values = self.attention.project(self.norm1(x), "qkv")
+        x = x + self.dropout(self.attention.attend(queries, keys, values, causal=True))
         return x + self.dropout(self.linear2(F.gelu(self.linear1(self.norm2(x)), approximate=self.gelu)))
 
 

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from layers import LSTM, Linear
+from models.layered import Layered
 
 
-class LSTMModel(nn.Module):
+class LSTMModel(Layered):
     """y_t = W h_t + b, where h_t is the last layer's output of an LSTM with one bias per gate.
 
     Initialisation: forget-gate bias 1, other gate biases 0, the cell gate's block of each recurrent weight

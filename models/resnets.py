@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from torch import nn
 
 from layers import BatchNorm2d, Conv2d, Linear
+from layers.patch_grid import padding_of, pair
+
+
+class Block(Protocol):
+    """A class of torchvision's residual blocks."""
+
+    expansion: int
+
+    def __call__(
+        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Module | None = None, *,
+        base_width: int, norm_layer: Callable[[int], nn.Module],
+    ) -> nn.Module: ...  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Shape:
     base_width: int = 64
 
     @property
-    def block(self) -> type[nn.Module]:
+    def block(self) -> Block:
         """Torchvision's block."""
         from torchvision.models.resnet import BasicBlock, Bottleneck  # slow to import, and other networks need it not
 
@@ -89,9 +102,8 @@ def _stage(
     shortcut = None
     if stride != 1 or inputs != outputs:
         shortcut = nn.Sequential(Conv2d(inputs, outputs, 1, stride, bias=False), norm(outputs))
-    more = {"base_width": shape.base_width, "norm_layer": norm}
-    blocks = [shape.block(inputs, planes, stride, shortcut, **more)]
-    blocks += [shape.block(outputs, planes, **more) for _ in range(count - 1)]
+    block = partial(shape.block, base_width=shape.base_width, norm_layer=norm)
+    blocks = [block(inputs, planes, stride, shortcut), *(block(outputs, planes) for _ in range(count - 1))]
     return nn.Sequential(*blocks)
 
 
@@ -105,7 +117,7 @@ def _use_our_convolutions(network: nn.Module) -> None:
         for name, child in module.named_children():
             if type(child) is nn.Conv2d:
                 ours = Conv2d(
-                    child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding,
-                    child.dilation, child.groups, child.bias is not None,
+                    child.in_channels, child.out_channels, pair(child.kernel_size), pair(child.stride),
+                    padding_of(child), pair(child.dilation), child.groups, child.bias is not None,
                 )  # fmt: skip
                 setattr(module, name, ours)

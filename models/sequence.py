@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from models.layered import Layered
 
 
-class SequenceModel(nn.Module, ABC):
+class SequenceModel(Layered):
     """Base of them. The number behind the last word of a vocabulary ends a sequence, and begins the answer.
 
     Args:

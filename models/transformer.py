@@ -51,13 +51,22 @@ class Block(nn.Module):
             encoded: keys and values of the encoded sequence, of a decoder.
             hidden: added to the scores of that attention.
         """
-        first = self.attentions["self_attention"]
-        x = self.norms[0](x + self.dropout(first.attend(*own, mask)))
+        first = attention(self, "self_attention")
+        queries, keys, values = own
+        x = self.norms[0](x + self.dropout(first.attend(queries, keys, values, mask)))
         if encoded is not None:
-            second = self.attentions["cross_attention"]
-            (queries,) = second.project(x, "q")
-            x = self.norms[1](x + self.dropout(second.attend(queries, *encoded, hidden)))
+            second = attention(self, "cross_attention")
+            (queries,), (keys, values) = second.project(x, "q"), encoded
+            x = self.norms[1](x + self.dropout(second.attend(queries, keys, values, hidden)))
         return self.norms[-1](x + self.dropout(self.linear2(self.dropout(F.relu(self.linear1(x))))))
+
+
+def attention(block: nn.Module, name: str) -> MultiheadAttention:
+    """Return one of the attentions of a block, "self_attention" or "cross_attention"."""
+    assert isinstance(block, Block)
+    found = block.attentions[name]
+    assert isinstance(found, MultiheadAttention)
+    return found
 
 
 @dataclass(frozen=True)
@@ -129,8 +138,8 @@ class Transformer(SequenceModel):
         hidden = torch.zeros(words.shape, dtype=x.dtype, device=x.device).masked_fill(padding, float("-inf"))
         hidden = hidden[:, None, None, :]
         for block in self.encoder:
-            x = block(x, block.attentions["self_attention"].project(x, "qkv"), hidden, None, None)
-        encoded = [block.attentions["cross_attention"].project(x, "kv") for block in self.decoder]
+            x = block(x, attention(block, "self_attention").project(x, "qkv"), hidden, None, None)
+        encoded = [attention(block, "cross_attention").project(x, "kv") for block in self.decoder]
         return Prefix(0, [], encoded, hidden)
 
     def decode(self, state: Prefix, words: Tensor) -> tuple[Tensor, Prefix]:
@@ -141,7 +150,7 @@ class Transformer(SequenceModel):
             later = torch.full((count, state.length + count), float("-inf"), device=x.device, dtype=x.dtype)
             later = later.triu(state.length + 1)
         for i, (block, memory) in enumerate(zip(self.decoder, state.encoded, strict=True)):
-            queries, *own = block.attentions["self_attention"].project(x, "qkv")
+            queries, *own = attention(block, "self_attention").project(x, "qkv")
             if state.kept:
                 own = [_appended(*pair, state.length) for pair in zip(state.kept[i], own, strict=True)]
             kept.append(tuple(own))

@@ -54,7 +54,8 @@ def untie(model: nn.Module, kind: str, input_size: Sequence[int], layers: Sequen
         copied = copy.deepcopy(model)
     except (RuntimeError, TypeError) as error:  # tensors that are computed, or files and locks
         raise LayerError(f"the network cannot be copied: {_first_line(error)}") from None
-    convolutions = {name: copied.get_submodule(name) for name in chosen}
+    modules = {name: copied.get_submodule(name) for name in chosen}
+    convolutions = {name: conv for name, conv in modules.items() if isinstance(conv, nn.Conv2d)}
     seen = _seen(copied, convolutions, input_size)
     untied, reasons = {}, {}
     for name, conv in convolutions.items():
@@ -79,7 +80,7 @@ def choose(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Conv2d]:
     """
     if isinstance(patterns, str):
         raise OptionError(f"layers={patterns!r} is a text; give a list of patterns, such as [{patterns!r}]")
-    names: dict[nn.Module, list[str]] = {}
+    names: dict[nn.Conv2d, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):  # one module may stand under several names
         if isinstance(module, nn.Conv2d):
             names.setdefault(module, []).append(name)
@@ -157,7 +158,8 @@ def _one_size(shapes: Sequence[Size]) -> tuple[int, int]:
     sizes = sorted({shape[-2:] for shape in shapes})
     if len(sizes) > 1:
         raise LayerError(f"it sees maps of different sizes, {sizes}")
-    return sizes[0]
+    height, width = sizes[0]
+    return height, width
 
 
 def _untied(conv: nn.Conv2d, kind: str, size: tuple[int, int]) -> LocallyConnected2d | FullyConnected2d:

@@ -23,7 +23,8 @@ def why_not(model: nn.Module, conv: nn.Conv2d) -> str:
     if isinstance(conv, LazyModuleMixin) and conv.has_uninitialized_params():
         return f"{kind} has no weight before its first pass"
     if is_parametrized(conv):
-        named = ", ".join(f"{name} by {type(chain[0]).__name__}" for name, chain in conv.parametrizations.items())
+        chains = dict(conv.get_submodule("parametrizations").named_children())
+        named = ", ".join(f"{name} by {type(next(chain.children())).__name__}" for name, chain in chains.items())
         return f"it is parametrised ({named}); torch.nn.utils.parametrize.remove_parametrizations makes it plain"
     if "weight" not in conv._parameters:
         parts = ", ".join(name for name in conv._parameters if name != "bias")

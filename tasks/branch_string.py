@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,14 @@ from core.fit import Stage
 from models.stacked_models import Stack
 from tasks.untying.branch_paths import Path, along_string, alphas
 
+if TYPE_CHECKING:
+    from tasks.untying.cnn_elcn import CNNtoLCN
+
 Ends = tuple[Mapping[str, Tensor], Mapping[str, Tensor]]
 
 
 def relaxed(
-    task: Any, key: str, ends: Callable[[], Ends], template: Callable[[], nn.Module], lr: float,
+    task: CNNtoLCN, key: str, ends: Callable[[], Ends], template: Callable[[], nn.Module], lr: float,
     record: Callable[[Path], dict[str, float | None]],
 ) -> Stage:  # fmt: skip
     """Return the stage that relaxes a string between two sets of weights.
@@ -45,11 +48,12 @@ def relaxed(
         return task.stack(key, between, template)
 
     def between() -> Stack:
-        inner = [linear(*fixed, alpha) for alpha in alphas(paths.points)[1:-1]]
-        return Stack(template(), {name: torch.stack([point[name] for point in inner]) for name in fixed[0]})
+        first, last = fixed
+        inner = [linear(first, last, alpha) for alpha in alphas(paths.points)[1:-1]]
+        return Stack(template(), {name: torch.stack([point[name] for point in inner]) for name in first})
 
     def loss(batch: tuple[Tensor, Tensor], rows: None) -> Tensor:
-        pull = paths.stiffness / lr * tension(points().weights, *fixed)
+        pull = paths.stiffness / lr * tension(points().weights, fixed[0], fixed[1])
         return sound_sum(task.losses(points(), batch)) + sound_sum(pull[None])
 
     def finish() -> dict[str, float | None]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import traceback
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from core import exit_codes as code
 from core.errors import SieveError
 from core.fit import Stopped, fit
 from core.malloc import keep_freed_memory
+from core.option_groups import TaskOptions
 from core.provenance import command_line, processor, record_environment
 from core.results import append_result
 from core.signals import Signals
@@ -23,12 +23,12 @@ from tasks.registry import TASKS
 log = logging.getLogger("sieve")
 
 
-def execute(run: Run, options: Any, mirrors: Mirrors, signals: Signals) -> int:
+def execute(run: Run, options: TaskOptions, mirrors: Mirrors, signals: Signals) -> int:
     """Do a run, or go on with it, and return the exit code; every way it can end is in its status.json and log."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     keep_freed_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a module with a property
     log.info("%s %s in %s", run.task, run.signature, run.folder)
     try:
         task = TASKS[options.task](options, run, mirrors)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from core.conditions import unless, when
 from core.limits import BatchSize, Below1, Epochs, Examples, Few, Path, Range, Rate, Strength
+from core.option_groups import TaskOptions
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ImageOptions:
 class ManyImageOptions(ImageOptions):
     """The images."""
 
-    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"
+    name: Literal["cifar10", "cifar100", "mnist", "digits", "imagenet"] = "cifar10"  # type: ignore[assignment]  # more
     """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download; imagenet is read from
     <run.cache>/imagenet/train and /val, with a folder per class."""
     train_size: Examples | None = None
@@ -73,3 +74,16 @@ class EpochOptions:
     and splits."""
     eval_batch_size: BatchSize = 1000
     """Images per forward pass of an evaluation, for each network of a stack."""
+
+
+@dataclass(frozen=True)
+class ImageTaskOptions(TaskOptions):
+    """What a task has that trains by epochs of images: groups `data` and `train`, among its own options."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def data(self) -> ImageOptions: ...
+
+        @property
+        def train(self) -> EpochOptions: ...

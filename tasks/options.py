@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import make_dataclass
-from functools import lru_cache
 from typing import Any
 
+from core.cached import cached
 from core.conditions import inert
 from core.errors import BatchError, OptionError
+from core.option_groups import TaskOptions
 from core.options import assemble, build, changed, leaves, revisions
 from core.store import Run
 from masks.options import METHODS, MaskOptions, ScoreConfig, mask_options, method_of
 from tasks.registry import OPTIONS
 
 
-def resolve(values: Mapping[str, Any]) -> Any:
+def resolve(values: Mapping[str, Any]) -> TaskOptions:
     """Return the checked options of a run from dotted names.
 
     Args:
@@ -42,8 +43,8 @@ def resolve(values: Mapping[str, Any]) -> Any:
     return options
 
 
-@lru_cache
-def options_class(task: str, method: str | None = None) -> type:
+@cached
+def options_class(task: str, method: str | None = None) -> type[TaskOptions]:
     """Return the options dataclass of a task whose masks are learned by `method`, None: the task's own choice.
 
     Raises:
@@ -51,7 +52,7 @@ def options_class(task: str, method: str | None = None) -> type:
     """
     cls = OPTIONS[task]
     declared = next((field.default_factory for field in dataclasses.fields(cls) if field.name == "mask"), None)
-    if declared is None:
+    if not isinstance(declared, type):
         return cls
     default = declared().method
     mask = mask_options(method or default, declared.__bases__[0], default)
@@ -94,7 +95,7 @@ def still_options(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in known or name not in _every_option()}
 
 
-def resolve_stored(values: Mapping[str, Any]) -> Any:
+def resolve_stored(values: Mapping[str, Any]) -> TaskOptions:
     """Return the checked options of a stored run, as `resolve` does, without what did nothing.
 
     Raises:
@@ -106,7 +107,7 @@ def resolve_stored(values: Mapping[str, Any]) -> Any:
     return resolve({name: value for name, value in values.items() if name not in nothing})
 
 
-@lru_cache
+@cached
 def _every_option() -> frozenset[str]:
     return frozenset(name for task in OPTIONS for method in METHODS for name in leaves(options_class(task, method)))
 
@@ -122,7 +123,7 @@ def check_method(task: str, cls: type, values: Mapping[str, Any]) -> None:
                 )
 
 
-def check_lengths(options: Any) -> None:
+def check_lengths(options: TaskOptions) -> None:
     """Raise OptionError where something would begin or end behind the end of the training that it is part of."""
     given = changed(options)
     for group in ("train", "mask"):

@@ -1,6 +1,14 @@
 """One row per task: its options, and the class of its model, data and stages."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.option_groups import TaskOptions
 from core.registry import Registry
+
+if TYPE_CHECKING:
+    from tasks.task import Task
 
 # Modules are named from this folder.
 # fmt: off
@@ -33,5 +41,7 @@ TABLE = {
     "hopsupsup": ("supsup.hopsupsup_options:HopSupSupOptions", "supsup.hopsupsup:HopSupSup"),
 }
 # fmt: on
-OPTIONS = Registry("task", {name: f"tasks.{options}" for name, (options, _) in TABLE.items()})
-TASKS = Registry("task", {name: f"tasks.{task}" for name, (_, task) in TABLE.items()})
+OPTIONS: Registry[type[TaskOptions]] = Registry(
+    "task", {name: f"tasks.{options}" for name, (options, _) in TABLE.items()}
+)
+TASKS: Registry[type[Task[Any]]] = Registry("task", {name: f"tasks.{task}" for name, (_, task) in TABLE.items()})

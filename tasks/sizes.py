@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from core.errors import OptionError
+from core.option_groups import TaskOptions
 from core.options import flatten, leaves
 
 log = logging.getLogger("sieve")
 
 
-def check_at_most(options: Any, name: str, there: int, what: str) -> None:
+def check_at_most(options: TaskOptions, name: str, there: int, what: str) -> None:
     """Refuse an option that asks for more than there is; where it is just the default, say so in the log.
 
     Args:

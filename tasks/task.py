@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from core.errors import OptionError
 from core.fit import Stage
+from core.option_groups import TaskOptions
 from core.store import Run
 from core.trackers import Mirrors
 
+OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 
-class Task(ABC):
+
+class Task(ABC, Generic[OptionsT]):
     """Base of all tasks.
 
     Making a task builds its network and refuses whatever options, network and the outline of the data rule out; the
@@ -22,12 +25,12 @@ class Task(ABC):
     task to begin.
 
     Args:
-        options: the task's options dataclass.
+        options: the task's options dataclass, of the class that the task names: Task[OptionsT].
         run: where results are written.
         mirrors: trackers that show them too.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: OptionsT, run: Run, mirrors: Mirrors):
         self.options, self.run, self.mirrors = options, run, mirrors
         self.device = pick_device(options.run.device)
 

@@ -78,7 +78,7 @@ def _against_vmap(model: nn.Module) -> Iterator[str]:
             lstm = isinstance(module, nn.LSTM | nn.LSTMCell)
             other = "use layers.LSTM" if lstm else "write it with Linear layers"
             yield f"{title} runs a fused kernel that vmap cannot see into; {other} or backend='loop'"
-        elif isinstance(module, nn.RNNBase) and module.why_not_batched():
+        elif isinstance(module, nn.RNNBase) and isinstance(module, Batched) and module.why_not_batched():
             yield f"{title}: {module.why_not_batched()}"
         elif isinstance(module, _BATCH_NORMS + _INSTANCE_NORMS):
             if module.training and module.running_mean is not None:

@@ -47,7 +47,7 @@ def forward(
         MaskError: a name or shape does not fit the model.
         OptionError: `how` is none of the above.
     """
-    own = dict(model.named_parameters(remove_duplicate=False))
+    own: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
     if not weights.keys() <= own.keys():
         own |= dict(model.named_buffers())
     _check(own, weights, k)
@@ -62,8 +62,9 @@ def forward(
     inputs = leaves((args, kwargs))
     for leaf in inputs:
         if _leaf_rows(leaf) not in (None, rows):
+            shape = (leaf.data if isinstance(leaf, PackedSequence) else leaf).shape
             raise BatchError(
-                f"an input of shape {list(leaf.shape)} does not have the {rows} rows of the first on axis 0; "
+                f"an input of shape {list(shape)} does not have the {rows} rows of the first on axis 0; "
                 "every tensor input needs the batch there (keep others in the model, as a buffer)"
             )
     run = _vmap if backend == "vmap" else _loop
@@ -114,8 +115,9 @@ def _rows(inputs: Any) -> int:
     raise BatchError("no input is a tensor with a batch axis, so there is nothing to cut into K chunks")
 
 
-def _checked(output: Tensor, rows: int) -> Tensor:
+def _checked(output: Leaf, rows: int) -> Tensor:
     """Return one output of one chunk if its axis 0 is the chunk's rows."""
+    assert isinstance(output, Tensor)  # vmap cannot pack, and the loop joins what is packed
     if not output.dim() or output.shape[0] != rows:
         raise BatchError(
             f"an output has shape {list(output.shape)} for a chunk of {rows} rows; "
@@ -150,10 +152,11 @@ def _cut(leaf: Leaf, k: int) -> list[Leaf]:
 
 
 def _join(pieces: tuple[Leaf, ...], rows: int) -> Leaf:
-    if not isinstance(pieces[0], PackedSequence):
+    packed = [piece for piece in pieces if isinstance(piece, PackedSequence)]
+    if not packed:
         return torch.cat([_checked(piece, rows) for piece in pieces])
-    steps = max(len(piece.batch_sizes) for piece in pieces)
-    padded = [pad_packed_sequence(piece, batch_first=True, total_length=steps) for piece in pieces]
+    steps = max(len(piece.batch_sizes) for piece in packed)
+    padded = [pad_packed_sequence(piece, batch_first=True, total_length=steps) for piece in packed]
     sequences, lengths = (torch.cat(parts) for parts in zip(*padded, strict=True))
     return pack_padded_sequence(sequences, lengths, batch_first=True, enforce_sorted=False)
 
@@ -164,7 +167,8 @@ def _join(pieces: tuple[Leaf, ...], rows: int) -> Leaf:
 def _vmap(
     model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
 ) -> Any:
-    if any(isinstance(leaf, PackedSequence) for leaf in inputs):
+    tensors = [leaf for leaf in inputs if isinstance(leaf, Tensor)]
+    if len(tensors) < len(inputs):
         raise LayerError("a PackedSequence cannot be cut for vmap; run it with backend='loop'")
     # torch's fused LSTM kernel has no rule for vmap; given one weight set, our layer runs its own steps.
     stepped = [
@@ -183,7 +187,7 @@ def _vmap(
         template = functional_call(model, weights, args, kwargs, tie_weights=False)
         return [_checked(leaf, rows) for leaf in leaves(template)]
 
-    pieces = [chunks(leaf, k) if leaf.dim() else leaf.expand(k) for leaf in inputs]
+    pieces = [chunks(leaf, k) if leaf.dim() else leaf.expand(k) for leaf in tensors]
     try:
         with _no_fused_attention():
             outputs = torch.func.vmap(one, randomness="different")(dict(weights), pieces)

@@ -30,10 +30,10 @@ def map_leaves(tree: Any, apply: Callable[[Leaf], Any]) -> Any:
         items = [map_leaves(item, apply) for item in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        new = copy.copy(tree)
+        record = copy.copy(tree)
         for field in dataclasses.fields(tree):
-            object.__setattr__(new, field.name, map_leaves(getattr(tree, field.name), apply))
-        return new
+            object.__setattr__(record, field.name, map_leaves(getattr(tree, field.name), apply))
+        return record
     return tree
 
 

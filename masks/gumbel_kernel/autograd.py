@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -54,14 +56,15 @@ def _checked(scores: Tensor, k: int, seed: int, temperature: float) -> Tensor:
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, weight: Tensor | None, scores: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, weight: Tensor | None, scores: Tensor, keys: Tensor, temperature: float) -> Tensor:
         ctx.save_for_backward(weight, scores, keys)
         ctx.temperature = temperature
-        return kernels.product(_flat(weight), _flat(scores), keys).view(len(keys), *scores.shape)
+        flat = None if weight is None else _flat(weight)
+        return kernels.product(flat, _flat(scores), keys).view(len(keys), *scores.shape)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         weight, scores, keys = ctx.saved_tensors
         for_weight, for_scores, *_ = ctx.needs_input_grad
         gradient = gradient.reshape(len(keys), -1)
@@ -69,11 +72,12 @@ class _Product(torch.autograd.Function):
         if for_weight:
             d_weight = kernels.weight_gradient(_flat(scores), keys, gradient).view(weight.shape)
         if for_scores:
-            d_scores = kernels.scores_gradient(_flat(weight), _flat(scores), keys, gradient, ctx.temperature)
+            flat = None if weight is None else _flat(weight)
+            d_scores = kernels.scores_gradient(flat, _flat(scores), keys, gradient, ctx.temperature)
             d_scores = d_scores.view(scores.shape)
         return d_weight, d_scores, None, None
 
 
-def _flat(tensor: Tensor | None) -> Tensor | None:
+def _flat(tensor: Tensor) -> Tensor:
     """Return the entries as a vector, outside of autograd: what is compiled must not depend on it."""
-    return None if tensor is None else tensor.detach().reshape(-1)
+    return tensor.detach().reshape(-1)

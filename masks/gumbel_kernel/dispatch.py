@@ -38,7 +38,7 @@ def product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
     Returns:
         [k, n] in the dtype of the weight (of the scores when there is none).
     """
-    return _run(_product, blocks.product, weight, scores, keys)
+    return _run(_product, blocks.product, scores, keys, weight, scores, keys)
 
 
 def scores_gradient(
@@ -47,12 +47,12 @@ def scores_gradient(
     """Return W * sum_k ds_k/dscore g_k, [n], from the product's gradient g [k, n]; draws the noise again."""
     # a tensor, because another number is no reason to compile again
     heat = () if temperature == 1 else (scores.new_tensor(temperature),)
-    return _run(_scores_gradient, blocks.scores_gradient, weight, scores, keys, gradient, *heat)
+    return _run(_scores_gradient, blocks.scores_gradient, scores, keys, weight, scores, keys, gradient, *heat)
 
 
 def weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
     """Return sum_k m_k g_k, [n]."""
-    return _run(_weight_gradient, blocks.weight_gradient, scores, keys, gradient)
+    return _run(_weight_gradient, blocks.weight_gradient, scores, keys, scores, keys, gradient)
 
 
 def _product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
@@ -63,8 +63,10 @@ def _product(weight: Tensor | None, scores: Tensor, keys: Tensor) -> Tensor:
 
 
 def _weight_gradient(scores: Tensor, keys: Tensor, gradient: Tensor) -> Tensor:
-    pairs = zip(_kept(scores, keys), gradient.unbind(), strict=True)
-    return sum(torch.where(keep, g, 0.0) for keep, g in pairs)
+    total = torch.zeros_like(gradient[0])
+    for keep, g in zip(_kept(scores, keys), gradient.unbind(), strict=True):
+        total = total + torch.where(keep, g, 0.0)
+    return total
 
 
 def _scores_gradient(
@@ -86,9 +88,11 @@ def _kept(scores: Tensor, keys: Tensor) -> list[Tensor]:
     return [high_bits(e, key) > last for key in keys.unbind()]
 
 
-def _run(whole: FunctionType, in_blocks: Callable[..., Tensor], *arguments: Tensor | None) -> Tensor:
-    """Run the compiled form of `whole`, or the better of `whole` and `in_blocks` without compiling."""
-    scores, keys = arguments[:2] if whole is _weight_gradient else arguments[1:3]
+def _run(
+    whole: Callable[..., Tensor], in_blocks: Callable[..., Tensor], scores: Tensor, keys: Tensor,
+    *arguments: Tensor | None,
+) -> Tensor:  # fmt: skip
+    """Run the compiled form of `whole` for these scores and keys, or the better of it and `in_blocks` as it is."""
     device = scores.device.type
     plain = in_blocks if device == "cpu" else whole
     if len(scores) <= SMALL or device not in ("cpu", "cuda") or device in _broken or not _wanted():
@@ -107,8 +111,9 @@ def _wanted() -> bool:
 
 
 @cache
-def _compiled(function: FunctionType, k: int, dtype: torch.dtype, device: str) -> Callable[..., Tensor]:
+def _compiled(function: Callable[..., Tensor], k: int, dtype: torch.dtype, device: str) -> Callable[..., Tensor]:
     """Return the compiled form for K masks and any number of entries."""
+    assert isinstance(function, FunctionType)
     # a copy with a code of its own: the compiler limits how many variants one code may have
     name = f"{function.__name__}_{k}_{str(dtype).rpartition('.')[2]}_{device}"
     code = function.__code__.replace(co_name=name)

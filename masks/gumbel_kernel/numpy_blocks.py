@@ -45,22 +45,22 @@ def scores_gradient(
 ) -> Tensor:
     """Return W * sum_k ds_k/dscore g_k, [n]; temperature 1 when None."""
     total = torch.zeros_like(scores)
-    out, scores, gradient = total.numpy(), scores.numpy(), gradient.to(scores.dtype).numpy()
-    weight = None if weight is None else weight.to(total.dtype).numpy()
+    out, s, g = total.numpy(), scores.numpy(), gradient.to(scores.dtype).numpy()
+    w = None if weight is None else weight.to(total.dtype).numpy()
     heat = None if temperature is None else out.dtype.type(temperature)
 
     def work(span: slice) -> None:
-        part, c = out[span], np.exp(-scores[span].clip(-80, 80))
+        part, c = out[span], np.exp(-s[span].clip(-80, 80))
         for mask, h in _high_bits(span, keys):
             u = h.astype(out.dtype)
             u += 2**22 + 0.5
             u = slope_(u, c) if heat is None else tempered_slope(u, c, heat)
-            u *= gradient[mask, span]
+            u *= g[mask, span]
             part += u
         if heat is None:
             part *= c
-        if weight is not None:
-            part *= weight[span]
+        if w is not None:
+            part *= w[span]
 
     _each_block(len(scores), work)
     return total
@@ -68,10 +68,10 @@ def scores_gradient(
 
 def _kept_bits(bits: np.ndarray, scores: Tensor, keys: Tensor, out: np.ndarray) -> None:
     """Write `bits` [1 or k, n] where the mask keeps the entry, and 0 elsewhere, into `out` [k, n]."""
-    scores = scores.numpy()
+    s = scores.numpy()
 
     def work(span: slice) -> None:
-        last = last_dropped(scores[span].astype(np.float32, copy=False)).astype(np.int32)
+        last = last_dropped(s[span].astype(np.float32, copy=False)).astype(np.int32)
         for mask, h in _high_bits(span, keys):
             np.subtract(last, h, out=h)
             h >>= 31  # -1, all bits set, where the entry is kept

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from core.conditions import when
 from core.errors import OptionError
 from core.limits import Kept, Positive
-from masks.methods.method import MaskMethod
+from masks.methods.method import GlobalMethod
 from masks.topk import kept, largest, largest_covering
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MOST_ERDOS_RENYI = 0.5
 
 
 @dataclass(frozen=True)
-class EdgePopup(MaskMethod):
+class EdgePopup(GlobalMethod):
     """m = 1 for the `keep` fraction of the weights with the largest |score|, with the identity as gradient.
 
     dL/d|score| is dL/dm, also where m = 0, so that a weight that is off can pop up again. First scores are those

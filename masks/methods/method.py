@@ -51,8 +51,7 @@ class MaskMethod(ABC):
     def global_scope(self) -> bool:
         """True: a subnet's tensors are masked as one, laid flat; what is kept of one depends on the others.
 
-        `sample` and `hard` of such a method take one argument more: `covers`, how many weights each entry stands for,
-        None: one.
+        Only a `GlobalMethod` can be so.
         """
         return False
 
@@ -108,3 +107,15 @@ class MaskMethod(ABC):
     @abstractmethod
     def penalty(self, scores: Tensor) -> Tensor:
         """Return the scalar that `mask.penalty` multiplies, a sum over entries: it falls as fewer are kept."""
+
+
+class GlobalMethod(MaskMethod):
+    """A method that can mask all tensors of a subnet as one, laid flat: where its `global_scope` is True."""
+
+    @abstractmethod
+    def sample(self, scores: Tensor, k: int, seed: int, covers: Tensor | None = None) -> Tensor:
+        """Return K masks; `covers` [...] is how many weights each entry stands for, None: one."""
+
+    @abstractmethod
+    def hard(self, scores: Tensor, covers: Tensor | None = None) -> Tensor:
+        """Return the deterministic mask; `covers` as of `sample`."""

@@ -23,8 +23,9 @@ from layers.eval_mode import outputs
 from layers.functional.batching import forward
 from masks.algebra import Masks, fingerprint
 from masks.masking import Given, Sample
-from masks.model import MaskedModel, Masking, freeze
+from masks.model import MaskedModel, freeze
 from masks.options import method_of
+from tasks.edge_popup.edge_popup_options import EdgePopupOptions
 from tasks.edge_popup.published_subnetwork import load_subnetwork
 from tasks.images import ImageTask
 from tasks.random_nets import masked_names, network_of
@@ -34,7 +35,7 @@ SUBNET = "subnet"
 BEST = 5  # an answer is right in the sense of top-5 if it is among so many
 
 
-class EdgePopupTask(ImageTask):
+class EdgePopupTask(ImageTask[EdgePopupOptions]):
     """One stage: the scores of a mask on random weights, or, as a baseline, the weights without a mask.
 
     With `evaluate` a stage of no steps, which measures a subnetwork from a file.
@@ -43,9 +44,11 @@ class EdgePopupTask(ImageTask):
     CVPR 2020. Differs from its code: the best epoch is chosen on validation images, and the test images choose nothing.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: EdgePopupOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.model = network_of(options, self.outline.shape, self.outline.classes, self.device)
+        self.model = network_of(
+            options, options.mask, options.seed, self.outline.shape, self.outline.classes, self.device
+        )
         names = masked_names(self.model, options.mask)
         self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.epoch = 0
@@ -101,7 +104,7 @@ class EdgePopupTask(ImageTask):
         self.epoch = (step + 1) // self.epochs.steps
         return self.epochs.batch(step)
 
-    def loss(self, batch: tuple[Tensor, Tensor], masking: Masking | None) -> Tensor:
+    def loss(self, batch: tuple[Tensor, Tensor], masking: Sample | None) -> Tensor:
         """Return the mean cross entropy, and the penalty of the mask."""
         x, y = batch
         loss = cross_entropy(self.masked(x, masking), y, label_smoothing=self.options.train.label_smoothing)
@@ -133,7 +136,8 @@ class EdgePopupTask(ImageTask):
 
     def measure(self) -> dict[str, float]:
         """Measure what is trained, on the training and the validation images."""
-        numbers, masks = {"epoch": self.epoch}, self.masks
+        numbers: dict[str, float] = {"epoch": self.epoch}
+        masks = self.masks
         for part in self.sets.keys() - {"test"}:
             numbers |= self.score(masks, part)
         if masks is not None:
@@ -161,6 +165,7 @@ class EdgePopupTask(ImageTask):
             top1, top5 = (100 * numbers[f"{name}/{part}/{kind}"] for kind in ("accuracy", "top5"))
             what = self.options.evaluate if name == "final" else name
             log.info("%s: top-1 %.2f %%, top-5 %.2f %% of %d %s images", what, top1, top5, count, part)
+        assert self.given is not None  # or there is no such stage
         return sizes(self.given) | numbers
 
     def compared(self, masks: Masks | None, sets: Iterable[str], controls: Iterable[str]) -> dict[str, float]:
@@ -170,7 +175,8 @@ class EdgePopupTask(ImageTask):
         """
         numbers = {f"final/{key}": value for part in sets for key, value in self.score(masks, part).items()}
         for name in controls:
-            chosen = masks.random(stream(self.options.seed, "control", SUBNET)) if name == "random" else None
+            rng = stream(self.options.seed, "control", SUBNET)
+            chosen = masks.random(rng) if masks is not None and name == "random" else None
             with own_statistics(self.model, partial(self.run_through, chosen)):
                 for part in sets:
                     numbers |= {f"{name}/{key}": value for key, value in self.score(chosen, part).items()}

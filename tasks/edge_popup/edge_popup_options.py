@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 from core.conditions import when
 from core.errors import OptionError
 from core.limits import BatchSize, Below1, CountFrom0, Few, PathName, Range, Strength
-from core.option_groups import RunOptions, TaskOptions
+from core.option_groups import RunOptions
 from masks.options import METHODS, MaskConfig, mask_options
-from tasks.image_options import EpochOptions, ManyImageOptions
+from tasks.image_options import EpochOptions, ImageTaskOptions, ManyImageOptions
 from tasks.random_net_options import Network, RandomNetOptions
 
 PENALISED = ("gumbel", "threshold")  # and bernoulli, which has a revision of its own
@@ -59,7 +59,7 @@ class ScoreMaskKind(MaskConfig):
 
 
 @dataclass(frozen=True)
-class EdgePopupOptions(TaskOptions, RandomNetOptions):
+class EdgePopupOptions(ImageTaskOptions, RandomNetOptions):
     """The best subnetwork of a network with fixed random weights."""
 
     model: Network = "conv4"

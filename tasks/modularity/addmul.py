@@ -14,15 +14,17 @@ from masks.algebra import Masks
 from masks.masking import Given, Hard
 from masks.model import Masking
 from models.feedforward import FeedForward
+from models.layered import Layered
 from models.lstm import LSTMModel
-from tasks.modularity.arithmetic import Arithmetic, Cases, EvalSet
+from tasks.modularity.arithmetic import Arithmetic, ArithmeticT, Cases, EvalSet
+from tasks.modularity.arithmetic_options import AddMulFeedForwardOptions, AddMulOptions
 from tasks.modularity.subnets import CONTROL
 
 OPERATIONS = ("add", "mul")
 STEPS = 3
 
 
-class _AddOrMultiply(Arithmetic):
+class _AddOrMultiply(Arithmetic[ArithmeticT]):
     """The data and the scores that both networks share; a case holds `pairs` [C, 2] and `operation` [C]."""
 
     subtasks = OPERATIONS
@@ -58,6 +60,7 @@ class _AddOrMultiply(Arithmetic):
     def restricted(self, eval_set: EvalSet, subtask: str | None) -> EvalSet:
         if subtask is None:
             return eval_set
+        assert eval_set.operation is not None
         mine = eval_set.operation == OPERATIONS.index(subtask)
         return EvalSet(eval_set.cases, eval_set.items[mine], eval_set.operation[mine])
 
@@ -90,6 +93,7 @@ class _AddOrMultiply(Arithmetic):
     def count_confusion(self, name: str, masking: Masking | None) -> None:
         """Write arrays/<name>.npz: which operation the answers of the test set belong to."""
         eval_set = self.eval_sets["test"]
+        assert eval_set.operation is not None
         _, answers = self.answers(masking, eval_set)
         of_item = eval_set.items[:, 0]
         results = self.both_results(eval_set.cases["pairs"])[of_item]
@@ -97,22 +101,22 @@ class _AddOrMultiply(Arithmetic):
         self.run.write_arrays(name, counts=counts.cpu().numpy())
 
 
-class AddMulFeedForward(_AddOrMultiply):
+class AddMulFeedForward(_AddOrMultiply[AddMulFeedForwardOptions]):
     """Feed-forward network."""
 
     middle_is_early = True
 
-    def make_model(self, rng: torch.Generator) -> torch.nn.Module:
+    def make_model(self, rng: torch.Generator) -> Layered:
         return FeedForward(self.n_in, self.options.n_digits * BASE, self.options.layer_sizes, rng=rng)
 
     def logits(self, cases: Cases, masking: Masking | None, subtask: str | None) -> Tensor:
         return self.masked(self.inputs(cases), masking).view(-1, 1, self.options.n_digits, BASE)
 
 
-class AddMul(_AddOrMultiply):
+class AddMul(_AddOrMultiply[AddMulOptions]):
     """LSTM that sees its input for three steps and answers at the last."""
 
-    def make_model(self, rng: torch.Generator) -> torch.nn.Module:
+    def make_model(self, rng: torch.Generator) -> Layered:
         options = self.options
         return LSTMModel(self.n_in, options.n_digits * BASE, options.state_size, options.n_layers, rng=rng)
 

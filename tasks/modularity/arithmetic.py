@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from layers.eval_mode import evaluating
 from masks.algebra import Masks
 from masks.masking import Given
 from masks.model import Masking
+from models.layered import Layered
+from tasks.modularity.arithmetic_options import ArithmeticOptions
 from tasks.modularity.subnets import CONTROL, SubnetTask
 
 EVAL_BATCH = 8192
@@ -37,8 +40,16 @@ class EvalSet:
     operation: Tensor | None = None
 
 
-class Arithmetic(SubnetTask):
+ArithmeticT = TypeVar("ArithmeticT", bound=ArithmeticOptions)
+
+
+class Arithmetic(SubnetTask[ArithmeticT]):
     """Base of the arithmetic tasks. A case is one forward pass; it gives A answers of `n_digits` digits."""
+
+    model: Layered
+
+    def groups(self) -> list[list[str]]:
+        return self.model.groups()
 
     @cached_property
     def train_set(self) -> Cases:
@@ -138,7 +149,8 @@ class Arithmetic(SubnetTask):
 
     def extra(self, subnet: str, masks: Masks) -> dict[str, float]:
         """Test the inverse of a mask."""
-        control, numbers = self.masked.masks(CONTROL), {}
+        control = self.masked.masks(CONTROL)
+        numbers: dict[str, float] = {}
         for way in self.options.inverse_io:
             if subnet != CONTROL or way != "control":
                 masking = Given(inverse(masks, self.model.io(), way, control))

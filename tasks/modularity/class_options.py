@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from core.conditions import when
 from core.limits import BatchSize, Count, Examples, Factor, Few, Items, Label, Positive, Rate, Strength
@@ -41,7 +41,9 @@ class ConvMaskOptions(MaskOptions):
 
 
 @dataclass(frozen=True)
-class _ConvNet(ClassOptions):
+class ConvNetOptions(ClassOptions):
+    """In a small convolutional network."""
+
     mask: ConvMaskOptions = field(default_factory=mask_options("gumbel", ConvMaskOptions))
     dropout: bool = True
     """Dropout before the last two activations while the network's weights are trained."""
@@ -56,7 +58,17 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class ClassRemovalOptions(_ConvNet):
+class RemovalOptions(ClassOptions):
+    """What the tasks share that remove classes; `class_removal` stands among their own options."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def class_removal(self) -> Removal: ...
+
+
+@dataclass(frozen=True)
+class ClassRemovalOptions(RemovalOptions, ConvNetOptions):
     """A small convolutional network; a mask for all classes, and one for all but each removed class."""
 
     class_removal: Removal = field(default_factory=Removal)
@@ -73,7 +85,7 @@ class RemovalOfOne(Removal):
 
 
 @dataclass(frozen=True)
-class GradientOptions(_ConvNet):
+class GradientOptions(RemovalOptions, ConvNetOptions):
     """As class removal; compares the gradients of the network as more and more of its last layers are masked."""
 
     revision: ClassVar[int] = 2
@@ -99,7 +111,7 @@ class Stability:
 
 
 @dataclass(frozen=True)
-class MaskStabilityOptions(_ConvNet):
+class MaskStabilityOptions(ConvNetOptions):
     """A small convolutional network; each mask is trained twice, with different samples and a different order of
     images."""
 
@@ -155,7 +167,7 @@ class AugmentedImageOptions(ImageOptions):
 
 
 @dataclass(frozen=True)
-class ResNetRemovalOptions(ClassOptions):
+class ResNetRemovalOptions(RemovalOptions):
     """ResNet-110; a mask for all classes, and one for all but each removed class."""
 
     data: AugmentedImageOptions = field(default_factory=AugmentedImageOptions)

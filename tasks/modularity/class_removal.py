@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -11,16 +11,19 @@ from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
 from models.cifar import resnet110
+from tasks.modularity.class_options import RemovalOptions, ResNetRemovalOptions
 from tasks.modularity.class_subnets import ClassTask
 
+RemovalT = TypeVar("RemovalT", bound=RemovalOptions)
 
-class ClassRemoval(ClassTask):
+
+class ClassRemoval(ClassTask[RemovalT]):
     """A mask for all classes, and one for all but each.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, section 5.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: RemovalT, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         chosen = options.class_removal.classes
         if set(chosen) - set(range(self.classes)) or len(set(chosen)) < len(chosen):
@@ -37,7 +40,7 @@ class ClassRemoval(ClassTask):
         return tuple(c for c in range(self.classes) if c != removed)
 
 
-class ResNetClassRemoval(ClassRemoval):
+class ResNetClassRemoval(ClassRemoval[ResNetRemovalOptions]):
     """In ResNet-110, whose batch normalisation keeps the trained network's statistics."""
 
     def make_model(self, rng: torch.Generator) -> nn.Sequential:

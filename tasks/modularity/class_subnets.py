@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from masks.masking import Hard
 from masks.model import Masking
 from models.cifar import conv_net, layer_groups
 from tasks.images import outline_of, sets_of
+from tasks.modularity.class_options import ClassOptions, ConvNetOptions
 from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
 
@@ -29,12 +30,16 @@ EVAL_BATCH = 1000
 Batch = tuple[Tensor, Tensor]
 
 
-class ClassTask(SubnetTask):
+ClassT = TypeVar("ClassT", bound=ClassOptions)
+
+
+class ClassTask(SubnetTask[ClassT]):
     """Base of them: a subtask is a set of classes, whose images its mask is learned from."""
 
+    model: nn.Sequential
     middle_is_early = True
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: ClassT, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.sets = tuple(name for name in ("valid", "test", "seen") if name == "seen" or name in self.outline.sizes)
         check_at_most(options, "seen_size", self.outline.sizes["train"], "training images")
@@ -47,13 +52,14 @@ class ClassTask(SubnetTask):
     @cached_property
     def images(self) -> dict[str, Batch]:
         """The sets "train", "valid" (unless nothing is held out), "test", and "seen", a part of "train"."""
-        sets = sets_of(self.options, self.device)
-        return sets | {"seen": tuple(tensor[: self.options.seen_size] for tensor in sets["train"])}
+        sets = sets_of(self.options.data, self.options.run.cache, self.device)
+        x, y = sets["train"]
+        return sets | {"seen": (x[: self.options.seen_size], y[: self.options.seen_size])}
 
     @cached_property
     def outline(self) -> Outline:
         """What is known of the images before they are loaded."""
-        return outline_of(self.options)
+        return outline_of(self.options.data, self.options.run.cache)
 
     @property
     def classes(self) -> int:
@@ -70,7 +76,9 @@ class ClassTask(SubnetTask):
         """Return the classes whose images a subtask's mask is learned from."""
 
     def make_model(self, rng: torch.Generator) -> nn.Sequential:
-        return conv_net(self.channels, self.classes, rng, self.options.width, self.options.dropout)
+        options = self.options
+        assert isinstance(options, ConvNetOptions)  # or the task has a network of its own
+        return conv_net(self.channels, self.classes, rng, options.width, options.dropout)
 
     def groups(self) -> list[list[str]]:
         """Return the network's parameter names by layer, or stage of layers, from input to output."""

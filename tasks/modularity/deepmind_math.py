@@ -10,6 +10,7 @@ from data.dm_math import CHARACTERS, load_dm_math
 from data.sequences import Sequences
 from models.sequence import SequenceModel
 from models.transformer import Transformer
+from tasks.modularity.deepmind_math_options import DeepMindMathOptions
 from tasks.modularity.seq2seq import SequenceTask
 
 log = logging.getLogger("sieve")
@@ -17,7 +18,7 @@ DIFFICULTIES = ("easy", "medium", "hard")
 TESTS = {**{f"test_{name}": name for name in DIFFICULTIES}, "interpolate": "interpolate", "extrapolate": "extrapolate"}
 
 
-class DeepMindMath(SequenceTask):
+class DeepMindMath(SequenceTask[DeepMindMathOptions]):
     """A Transformer of characters with one embedding for both sides.
 
     Source: Saxton et al., "Analysing Mathematical Reasoning Abilities of Neural Models", ICLR 2019; the masks: Csordas
@@ -34,7 +35,7 @@ class DeepMindMath(SequenceTask):
         found = load_dm_math(data.modules, self.options.run.cache, data.archive, data.generate)
         log.info("questions: %s", found.origin)
         of_network, of_mask = (
-            {module: {split: sets[f"train_{split}"] for split in splits} for module, sets in found.sets.items()}
+            {module: {str(split): sets[f"train_{split}"] for split in splits} for module, sets in found.sets.items()}
             for splits in (data.train_splits, data.mask_splits)
         )
         if self.options.train_baseline:

@@ -9,12 +9,13 @@ from torch.nn.functional import cross_entropy
 from analysis.gradients import cosine
 from layers.functional.batching import forward
 from masks.algebra import Masks
+from tasks.modularity.class_options import GradientOptions
 from tasks.modularity.class_removal import ClassRemoval
 from tasks.modularity.class_subnets import EVAL_BATCH
 from tasks.modularity.subnets import CONTROL
 
 
-class GradientSimilarity(ClassRemoval):
+class GradientSimilarity(ClassRemoval[GradientOptions]):
     """The gradient of the whole network's loss beside that of the network whose last 0, 1, 2, ... layers are masked.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code (cifar10_grad_cos_distance, which logs the
@@ -43,4 +44,4 @@ class GradientSimilarity(ClassRemoval):
         size = self.options.train.eval_batch_size or EVAL_BATCH
         for images, labels in zip(x.split(size), y.split(size), strict=True):
             (cross_entropy(forward(self.model, weights, None, images), labels, reduction="sum") / len(y)).backward()
-        return {name: weight.grad for name, weight in weights.items()}
+        return {name: weight.grad for name, weight in weights.items() if weight.grad is not None}

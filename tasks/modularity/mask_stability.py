@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
 
 import torch
 
@@ -13,20 +12,21 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
+from tasks.modularity.class_options import MaskStabilityOptions
 from tasks.modularity.class_subnets import ClassTask
 from tasks.sizes import check_at_most
 
 TIMES = ("first", "second")
 
 
-class MaskStability(ClassTask):
+class MaskStability(ClassTask[MaskStabilityOptions]):
     """Every mask is learned twice, from other draws and in another order of the same images.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code. Differs from it: pairs of classes do not
     repeat, and follow the seed; a last layer that every mask has in common does not count.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: MaskStabilityOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         check_at_most(options, "mask_stability.pairs", math.comb(self.classes, 2), "pairs of classes")
 

@@ -26,6 +26,7 @@ from masks.model import MaskedModel
 from masks.options import method_of
 from models.feedforward import FeedForward, xavier
 from tasks.images import Sets, outline_of, sets_of
+from tasks.modularity.permuted_mnist_options import PermutedOptions
 from tasks.task import Task
 
 Batch = tuple[Tensor, Tensor]
@@ -43,7 +44,7 @@ class _OfPermutation:
         return {name: self.own.get(name, weight) * self.masks[name] for name, weight in masked.weights.items()}
 
 
-class PermutedMNIST(Task):
+class PermutedMNIST(Task[PermutedOptions]):
     """A stage for each permutation trains a mask, and with it the weights that no earlier mask keeps.
 
     Those begin anew. The first permutation's scores begin as any mask's, at mask.init; later ones at one value where an
@@ -53,9 +54,9 @@ class PermutedMNIST(Task):
     its own first layer, so that it can be measured after later ones.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: PermutedOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        outline, rng = outline_of(options), stream(options.seed, "init")
+        outline, rng = outline_of(options.data, options.run.cache), stream(options.seed, "init")
         self.model = FeedForward(math.prod(outline.shape), outline.classes, options.layer_sizes, rng=rng)
         xavier(self.model, rng)
         self.model.to(self.device)
@@ -68,7 +69,8 @@ class PermutedMNIST(Task):
     @cached_property
     def sets(self) -> Sets:
         """The sets "train", "valid" (unless nothing is held out) and "test", every image as a vector."""
-        return {name: (x.flatten(1), y) for name, (x, y) in sets_of(self.options, self.device).items()}
+        sets = sets_of(self.options.data, self.options.run.cache, self.device)
+        return {name: (x.flatten(1), y) for name, (x, y) in sets.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Return weights, scores and masks, and every permutation's own layer."""
@@ -97,7 +99,7 @@ class PermutedMNIST(Task):
                 batch=partial(self.draw, order),
                 steps=mask.steps,
                 parameters=partial(self.begin, permutation),
-                masking=lambda seed, progress, name=name: Sample(name, mask.samples, seed, progress),
+                masking=partial(Sample, name, mask.samples),
                 annealed=self.masked.annealed,
                 loss=partial(self.loss, name),
                 evaluate=partial(self.measure, permutation),

@@ -8,21 +8,22 @@ from typing import ClassVar, Literal
 from core.conditions import unless
 from core.errors import OptionError
 from core.limits import BatchSize, Count, Few, Positive, Real, Strength, Width
-from core.option_groups import RunOptions, TaskOptions
+from core.option_groups import RunOptions, TaskOptions, fixed
 from masks.options import MaskOptions, mask_options
 from tasks.image_options import ImageOptions
 
 
 @dataclass(frozen=True)
+@fixed(augment=False)  # a crop of permuted pixels means nothing
 class PermutedImageOptions(ImageOptions):
     """The images."""
 
     name: Literal["cifar10", "cifar100", "mnist", "digits"] = "mnist"
     """Dataset; digits are scikit-learn's 1,797 images of 8x8 and need no download."""
-    augment: ClassVar[bool] = False  # a crop of permuted pixels means nothing
 
 
 @dataclass(frozen=True)
+@fixed(include=("*",), exclude=())  # all must be masked: others every permutation would change
 class PermutedMaskOptions(MaskOptions):
     """Training of the masks, and of the weights that no earlier mask keeps."""
 
@@ -36,8 +37,6 @@ class PermutedMaskOptions(MaskOptions):
     """Weight of the regulariser: penalty / batch size * (the method's penalty) is added to the loss."""
     grad_clip: Positive | None = 1.0
     """Maximum global norm of the gradient of scores and weights; none: no clipping."""
-    include: ClassVar[tuple[str, ...]] = ("*",)  # all must be masked: others every permutation would change
-    exclude: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True)

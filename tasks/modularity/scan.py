@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 
 from data.scan import ACTIONS, COMMANDS, FILES, load_scan
@@ -9,10 +11,13 @@ from data.sequences import Sequences
 from models.encoder_decoder import EncoderDecoder
 from models.sequence import SequenceModel
 from models.transformer import Transformer
+from tasks.modularity.scan_options import ScanOptions, TrafoScanOptions
 from tasks.modularity.seq2seq import SequenceTask
 
+ScanT = TypeVar("ScanT", ScanOptions, TrafoScanOptions)
 
-class _OnScan(SequenceTask):
+
+class _OnScan(SequenceTask[ScanT]):
     """The data: masks are learned from the training commands of splits, and all splits' tests are measured."""
 
     @property
@@ -31,7 +36,7 @@ class _OnScan(SequenceTask):
         return {split: {"": sets["test"].to(self.device)} for split, sets in of_split.items()}
 
 
-class Scan(_OnScan):
+class Scan(_OnScan[ScanOptions]):
     """In two LSTMs, taught by the right words in half of the batches and by their own in the others."""
 
     @property
@@ -47,7 +52,7 @@ class Scan(_OnScan):
         )  # fmt: skip
 
 
-class TrafoScan(_OnScan):
+class TrafoScan(_OnScan[TrafoScanOptions]):
     """In a Transformer, always taught by the right words."""
 
     def make_model(self, rng: torch.Generator) -> SequenceModel:

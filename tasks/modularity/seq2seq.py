@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from core.trackers import Mirrors
 from data.sequences import Pairs, Sequences, join
 from layers.eval_mode import evaluating
 from masks.model import Masking
+from models.sequence import SequenceModel
+from tasks.modularity.seq2seq_options import SequenceOptions
 from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
 
@@ -25,7 +27,10 @@ EVAL_BATCH = 1024
 BEHIND = -100  # in place of words behind the end, which the loss leaves out
 
 
-class SequenceTask(SubnetTask):
+SequenceT = TypeVar("SequenceT", bound=SequenceOptions)
+
+
+class SequenceTask(SubnetTask[SequenceT]):
     """Base of them. A task says which pairs train the network and each mask, and which it is measured on.
 
     Attributes:
@@ -34,13 +39,21 @@ class SequenceTask(SubnetTask):
         at_end: set -> part -> pairs, measured when a stage ends.
     """
 
-    teaching = 1.0  # fraction of the batches whose words before are the right ones
+    model: SequenceModel
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: SequenceT, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.training: dict[str | None, Sequences] = {}
         self.measured: dict[tuple[str | None, str], Sequences] = {}
         self.at_end: dict[str, dict[str, Sequences]] = {}
+
+    @property
+    def teaching(self) -> float:
+        """Fraction of the batches whose words before are the right ones."""
+        return 1.0
+
+    def groups(self) -> list[list[str]]:
+        return self.model.groups()
 
     def stages(self) -> Iterator[Stage]:
         """Yield the stages of SubnetTask, on pairs that are loaded now."""

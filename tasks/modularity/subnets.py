@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from masks.maskable import maskable
 from masks.masking import Given, Hard, Sample
 from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
+from tasks.modularity.subnets_options import SubnetOptions
 from tasks.pretrained import restore
 from tasks.task import Task
 
@@ -34,19 +35,21 @@ log = logging.getLogger("sieve")
 CONTROL = "control"
 
 
-class SubnetTask(Task):
+SubnetT = TypeVar("SubnetT", bound=SubnetOptions)
+
+
+class SubnetTask(Task[SubnetT]):
     """Base of the tasks that learn a mask per subtask. A task says what a batch, a loss and an accuracy are.
 
     Source: Csordas, van Steenkiste, Schmidhuber, "Are Neural Nets Modular?", ICLR 2021, section 3.
     """
 
-    subtasks: tuple[str, ...]
     sets: tuple[str, ...] = ("valid", "test", "seen")  # measured at the end of a stage
     tests: tuple[str, ...] = ("test",)  # measured with half masks and random ones
     middle_is_early = False  # the half-mask test of a network with an odd number of layers
     from_control: frozenset[str] = frozenset()  # parameters whose scores each subtask takes from the control
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: SubnetT, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.model = self.make_model(stream(options.seed, "init")).to(self.device)
         names = maskable(
@@ -54,7 +57,7 @@ class SubnetTask(Task):
         )
         self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         self.restored = options.restore_pretrained is not None
-        if self.restored:
+        if options.restore_pretrained is not None:
             log.info("weights of %s", restore(self.model, options.restore_pretrained, options.seed))
 
     def state_dict(self) -> dict[str, Any]:
@@ -65,13 +68,18 @@ class SubnetTask(Task):
         """Restore `state_dict`."""
         self.masked.load_state_dict(state)
 
+    @property
+    @abstractmethod
+    def subtasks(self) -> tuple[str, ...]:
+        """Names of the parts of the task."""
+
     @abstractmethod
     def make_model(self, rng: torch.Generator) -> torch.nn.Module:
         """Return the network, initialised from `rng`."""
 
+    @abstractmethod
     def groups(self) -> list[list[str]]:
         """Return the network's parameter names by layer, from input to output."""
-        return self.model.groups()
 
     @abstractmethod
     def draw(self, rng: torch.Generator, size: int, subtask: str | None) -> Any:
@@ -99,7 +107,7 @@ class SubnetTask(Task):
             batch=self.train_batch,
             steps=0 if self.restored else self.options.train.steps,
             parameters=lambda: {} if self.restored else dict(self.model.named_parameters()),
-            loss=lambda batch, masking: self.loss(*batch, masking),
+            loss=lambda batch, masking: self.loss(batch[0], batch[1], masking),
             evaluate=lambda: self.measure(None, None),
             optim=self.options.train,
             on_end=self.finish_training,
@@ -139,7 +147,7 @@ class SubnetTask(Task):
             parameters=lambda: self.scores_to_train(subnet),
             masking=lambda seed, progress: Sample(subnet, mask.samples, seed, progress),
             loss=lambda batch, masking: (
-                self.loss(*batch, masking) + scale * self.masked.penalty(subnet, masking.progress)
+                self.loss(batch[0], batch[1], masking) + scale * self.masked.penalty(subnet, masking.progress)
             ),
             annealed=self.masked.annealed,
             evaluate=lambda: self.measure(Hard(subnet), subtask) | {"kept": self.masked.masks(subnet).density()},

@@ -16,7 +16,7 @@ class SubnetOptions(TaskOptions):
     """Shared options."""
 
     train: TrainOptions = field(default_factory=TrainOptions)
-    mask: MaskOptions = field(default_factory=mask_options("gumbel"))
+    mask: MaskOptions = field(default_factory=mask_options("gumbel", MaskOptions))
     run: RunOptions = field(default_factory=RunOptions)
     only_control: bool = False
     """Train only the mask of the whole task."""

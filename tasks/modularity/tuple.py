@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from data.arithmetic import BASE, encode
+from layers import Linear
 from masks.algebra import Masks
 from masks.model import Masking
 from models.feedforward import FeedForward
 from models.lstm import LSTMModel
-from tasks.modularity.arithmetic import Arithmetic, Cases, EvalSet
+from tasks.modularity.arithmetic import Arithmetic, ArithmeticT, Cases, EvalSet
+from tasks.modularity.arithmetic_options import TupleFeedForwardOptions, TupleOptions
 from tasks.modularity.subnets import CONTROL
 
 PAIRS = 2
@@ -38,7 +40,7 @@ MODES = {
 }
 
 
-class _DoubleAddition(Arithmetic):
+class _DoubleAddition(Arithmetic[ArithmeticT]):
     """The data and the scores that both networks share; a case holds `pairs` [C, ..., 2]."""
 
     subtasks = ("pair1", "pair2")
@@ -63,7 +65,7 @@ class _DoubleAddition(Arithmetic):
         return None if subtask is None else self.subtasks.index(subtask)
 
 
-class TupleFeedForward(_DoubleAddition):
+class TupleFeedForward(_DoubleAddition[TupleFeedForwardOptions]):
     """Feed-forward double addition: each pair has its own inputs and outputs and its own forward pass.
 
     Differs from the authors' code: both passes of an example go through the same mask sample (the original
@@ -71,12 +73,14 @@ class TupleFeedForward(_DoubleAddition):
     expected gradient.
     """
 
+    model: FeedForward
+
     @property
     def width(self) -> int:
         """Inputs per pair; outputs are half as many."""
         return 2 * self.options.n_digits * BASE
 
-    def make_model(self, rng: torch.Generator) -> torch.nn.Module:
+    def make_model(self, rng: torch.Generator) -> FeedForward:
         return FeedForward(PAIRS * self.width, PAIRS * self.width // 2, self.options.layer_sizes, rng=rng)
 
     def make_eval_set(self, name: str) -> EvalSet:
@@ -89,7 +93,7 @@ class TupleFeedForward(_DoubleAddition):
     def restricted(self, eval_set: EvalSet, subtask: str | None) -> EvalSet:
         if subtask is None:
             return eval_set
-        column = self.index(subtask)
+        column = self.subtasks.index(subtask)
         return EvalSet(eval_set.cases, eval_set.items[:, column : column + 1])
 
     def cases(self, examples: Cases, subtask: str | None) -> Cases:
@@ -121,6 +125,7 @@ class TupleCopiedWeights(TupleFeedForward):
 
     def before_masks(self) -> None:
         first, last = self.model.layers[0], self.model.layers[-1]
+        assert isinstance(first, Linear) and isinstance(last, Linear)
         with torch.no_grad():
             inputs = first.weight.view(-1, PAIRS, self.width)
             inputs[:, 0] = inputs[:, 1]
@@ -134,7 +139,7 @@ class TupleCopiedWeights(TupleFeedForward):
         return super().extra(subnet, masks) | copied
 
 
-class Tuple(_DoubleAddition):
+class Tuple(_DoubleAddition[TupleOptions]):
     """Double addition in an LSTM that sees six steps, three for each pair, in one of six modes."""
 
     @property
@@ -142,7 +147,7 @@ class Tuple(_DoubleAddition):
         """The chosen mode."""
         return MODES[self.options.tuple.mode]
 
-    def make_model(self, rng: torch.Generator) -> torch.nn.Module:
+    def make_model(self, rng: torch.Generator) -> LSTMModel:
         width = 2 * self.options.n_digits * BASE
         n_in = width * (1 if self.mode.shared_input else PAIRS)
         n_out = width // 2 * (1 if self.mode.shared_output else PAIRS)

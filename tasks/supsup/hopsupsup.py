@@ -23,21 +23,22 @@ from layers import BatchNorm1d
 from layers.eval_mode import evaluating
 from masks.algebra import Masks, fingerprint
 from masks.masking import Hard, Sample
-from masks.model import MaskedModel, freeze
+from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
 from models.unit_masked_mlp import channel_net
+from tasks.supsup.hopsupsup_options import HopSupSupOptions
 from tasks.supsup.sequences import sequence_of, sequence_outline
 from tasks.task import Task
 
 
-class HopSupSup(Task):
+class HopSupSup(Task[HopSupSupOptions]):
     """A stage, called `learn`, for every task; the last one ends with finding all masks again.
 
     Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.5 and its code. As in the code,
     images are normalised by the statistics of their batch.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: HopSupSupOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         image, classes = sequence_outline(options)
         network = channel_net(image, options.layer_sizes, classes, stream(options.seed, "init"), options.init)
@@ -64,10 +65,10 @@ class HopSupSup(Task):
         for task in range(self.tasks.count):
             yield Stage(
                 name="learn",
-                batch=lambda rng, step, task=task: self.tasks.batch(task, step),
+                batch=partial(self.batch, task),
                 steps=self.tasks.epoch(task) * train.epochs,
                 parameters=partial(self.masked.add_scores, name_of(task), self.options.mask.init, self.options.seed),
-                masking=lambda seed, progress, task=task: Sample(name_of(task), 1, seed, progress),
+                masking=partial(Sample, name_of(task), 1),
                 annealed=self.masked.annealed,
                 loss=self.loss,
                 evaluate=partial(self.measure, task),
@@ -75,12 +76,16 @@ class HopSupSup(Task):
                 on_end=partial(self.finish, task),
             )  # fmt: skip
 
+    def batch(self, task: int, rng: torch.Generator, step: int) -> tuple[Tensor, Tensor]:
+        """Return the training batch of a step."""
+        return self.tasks.batch(task, step)
+
     def loss(self, batch: tuple[Tensor, Tensor], masking: Sample) -> Tensor:
         """Return the mean cross entropy."""
         x, y = batch
         return cross_entropy(self.masked(x, masking), y)
 
-    def right(self, x: Tensor, y: Tensor, masking: Any) -> float:
+    def right(self, x: Tensor, y: Tensor, masking: Masking) -> float:
         """Return the fraction of images that are answered right, in even batches of `infer.batch_size` or more."""
         count = max(1, len(x) // self.options.infer.batch_size)
         with evaluating(self.model):

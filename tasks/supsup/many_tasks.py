@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property, partial, reduce
+from typing import TypeVar
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from analysis.accuracy import accuracy
@@ -23,13 +24,17 @@ from tasks.random_nets import network_of
 from tasks.supsup.learners.learner import Learner
 from tasks.supsup.learners.masks import MaskLearner
 from tasks.supsup.sequences import sequence_of, sequence_outline
+from tasks.supsup.supsup_options import ManyTasksOptions
 from tasks.task import Task
 
 LARGE = 1e6  # the margin where there is only one task to choose
 INFERENCES = {"one-shot": one_shot, "binary": binary, "gradient": gradient}
 
 
-class ManyTasks(Task):
+ManyTasksT = TypeVar("ManyTasksT", bound=ManyTasksOptions)
+
+
+class ManyTasks(Task[ManyTasksT]):
     """Base of supsup and supsup_nns.
 
     Args:
@@ -37,7 +42,10 @@ class ManyTasks(Task):
         learner: (network, options, run) -> how tasks are learned.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors, learner: Callable[..., Learner]):
+    def __init__(
+        self, options: ManyTasksT, run: Run, mirrors: Mirrors,
+        learner: Callable[[nn.Module, ManyTasksOptions, Run], Learner],
+    ):  # fmt: skip
         super().__init__(options, run, mirrors)
         image, classes = sequence_outline(options)
         outputs = classes if options.outputs is None else options.outputs
@@ -45,7 +53,7 @@ class ManyTasks(Task):
             raise OptionError(f"outputs={outputs} is fewer than the {classes} classes of a task")
         if options.infer.strategy != "none" and options.infer.objective == "G" and outputs == classes:
             raise OptionError(f"infer.objective=G needs superfluous outputs: outputs above {classes}")
-        self.model = network_of(options, image, outputs, self.device).train()
+        self.model = network_of(options, options.mask, options.seed, image, outputs, self.device).train()
         if options.infer.strategy != "none" and statistics_of(self.model):
             raise OptionError(
                 f"infer.strategy={options.infer.strategy} needs a network without batch normalisation, whose "
@@ -73,7 +81,7 @@ class ManyTasks(Task):
         logits = forward(self.model, weights | statistics, len(tasks), x)
         self.learner.keep_normalisation(tasks, statistics)
         parts = zip(logits.chunk(len(tasks)), y.chunk(len(tasks)), strict=True)
-        loss = sum(cross_entropy(part, target) for part, target in parts)
+        loss = reduce(torch.add, (cross_entropy(part, target) for part, target in parts))
         if isinstance(self.learner, MaskLearner) and self.options.mask.penalty:
             loss = loss + self.options.mask.penalty * len(tasks) / len(y) * self.learner.penalty(tasks, draw[1])
         return loss
@@ -126,7 +134,7 @@ class ManyTasks(Task):
         answers = [self.infer(images[: chosen.images]) for images, _ in batches]
         found = [
             int(told[i * chosen.batch_size :][: len(batch[1])].sum())
-            if answer.task == own
+            if told is not None and answer.task == own
             else self._right(answer.task, *batch)
             for i, (answer, batch) in enumerate(zip(answers, batches, strict=True))
         ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from core.errors import OptionError
 from data.task_sequence import TaskSequence
 from tasks.images import outline_of, sets_of
 from tasks.sizes import check_at_most
+from tasks.supsup.hopsupsup_options import HopSupSupOptions
+from tasks.supsup.supsup_options import ManyTasksOptions
 
 
-def sequence_of(options: Any, device: torch.device) -> TaskSequence:
+def sequence_of(options: ManyTasksOptions | HopSupSupOptions, device: torch.device) -> TaskSequence:
     """Return the tasks.
 
     Args:
@@ -24,21 +24,21 @@ def sequence_of(options: Any, device: torch.device) -> TaskSequence:
     """
     tasks = options.tasks
     sequence = TaskSequence(
-        sets_of(options, device), tasks.kind, tasks.count, options.train.batch_size, options.seed, tasks.angle,
-        tasks.classes, tasks.ordered, tasks.relabel, options.data.augment,
+        sets_of(options.data, options.run.cache, device), tasks.kind, tasks.count, options.train.batch_size,
+        options.seed, tasks.angle, tasks.classes, tasks.ordered, tasks.relabel, options.data.augment,
     )  # fmt: skip
     if tasks.kind == "split":
         _check_sizes(options, sequence.least("train"), sequence.least("test"))
     return sequence
 
 
-def sequence_outline(options: Any) -> tuple[tuple[int, int, int], int]:
+def sequence_outline(options: ManyTasksOptions | HopSupSupOptions) -> tuple[tuple[int, int, int], int]:
     """Return the size (C, H, W) of an image and the number of classes of a task, before any image is loaded.
 
     Raises:
         OptionError: the images cannot be used, have fewer classes than the tasks need, or are fewer than a batch.
     """
-    tasks, outline = options.tasks, outline_of(options)
+    tasks, outline = options.tasks, outline_of(options.data, options.run.cache)
     if options.data.name == "imagenet" and options.data.file is None and tasks.kind != "split":
         raise OptionError(f"tasks.kind={tasks.kind} needs images that fit in memory; data.name=imagenet allows split")
     if tasks.kind != "split":
@@ -52,7 +52,7 @@ def sequence_outline(options: Any) -> tuple[tuple[int, int, int], int]:
     return outline.shape, tasks.classes if tasks.relabel else outline.classes
 
 
-def _check_sizes(options: Any, train: int, test: int) -> None:
+def _check_sizes(options: ManyTasksOptions | HopSupSupOptions, train: int, test: int) -> None:
     """Refuse batches larger than the training or test set of a task, and more of them than there are."""
     check_at_most(options, "train.batch_size", train, "training images of a task")
     if getattr(options.infer, "strategy", "") == "none":

@@ -18,9 +18,10 @@ from core.trackers import Mirrors
 from tasks.supsup.learners import LEARNERS
 from tasks.supsup.learners.masks import MaskLearner
 from tasks.supsup.many_tasks import ManyTasks
+from tasks.supsup.supsup_options import SupSupOptions
 
 
-class SupSup(ManyTasks):
+class SupSup(ManyTasks[SupSupOptions]):
     """A stage for every group of tasks that are trained side by side; all stages are called `learn`.
 
     Source: Wortsman, Ramanujan, Liu, Kembhavi, Rastegari, Yosinski, Farhadi, "Supermasks in Superposition", NeurIPS
@@ -28,7 +29,7 @@ class SupSup(ManyTasks):
     task, so that a task does not change when others are learned.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: SupSupOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors, LEARNERS[options.learner])
         self.after: list[float] = []  # accuracy of each task right after it was trained
 
@@ -46,7 +47,7 @@ class SupSup(ManyTasks):
         count, together, train = self.options.tasks.count, self.options.tasks_at_once, self.options.train
         for first in range(0, count, together):
             tasks = range(first, min(first + together, count))
-            weights_lr = train.weights_lr is not None and self.learner.trains_weights(first)
+            own = train.weights_lr if self.learner.trains_weights(first) else None
             yield Stage(
                 name="learn",
                 batch=partial(self.batch, tasks),
@@ -56,7 +57,7 @@ class SupSup(ManyTasks):
                 annealed=self.learner.annealed,
                 loss=partial(self.loss, tasks),
                 evaluate=partial(self.measure, tasks),
-                optim=replace(train, lr=train.weights_lr) if weights_lr else train,
+                optim=train if own is None else replace(train, lr=own),
                 on_end=partial(self.finish, tasks),
             )  # fmt: skip
 

@@ -22,11 +22,12 @@ from core.trackers import Mirrors
 from masks.packed_masks import PackedMasks
 from tasks.supsup.learners.masks import MaskLearner
 from tasks.supsup.many_tasks import ManyTasks
+from tasks.supsup.supsup_options import NNsOptions
 
 SKIPPED = -1  # no mask is trained: the budget is spent
 
 
-class NNs(ManyTasks):
+class NNs(ManyTasks[NNsOptions]):
     """A stage, called `learn`, for every question and the steps until the next.
 
     Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.4 and its code. Differs from the
@@ -37,7 +38,7 @@ class NNs(ManyTasks):
 
     learner: MaskLearner
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: NNsOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors, MaskLearner)
         self.chosen: list[int] = []  # the mask of every stretch between two questions
         self.asked: list[float] = []  # what its question said: k * max softmax(-slopes)
@@ -151,8 +152,8 @@ class NNs(ManyTasks):
         """Test every task of the stream; numbers of single tasks and stretches go to arrays/."""
         tasks = [self.place(stretch)[0] for stretch in range(self.stretches)]
         pairs = Counter(zip(tasks, self.chosen, strict=True))
-        own = [max(self.masks, key=lambda m: (pairs[task, m], -m)) for task in range(self.tasks.count)]
-        own = [mask if pairs[task, mask] else None for task, mask in enumerate(own)]
+        most = [max(self.masks, key=lambda m: (pairs[task, m], -m)) for task in range(self.tasks.count)]
+        own = [mask if pairs[task, mask] else None for task, mask in enumerate(most)]
         trained_on = [max(range(self.tasks.count), key=lambda t: (pairs[t, m], -t)) for m in self.masks]
         found = self.all_tested(own, lambda task, mask: trained_on[mask] == task)
         self.run.write_arrays("tasks", **{name: np.array(values) for name, values in found.items()})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from core.conditions import unless, when
 from core.errors import OptionError
 from core.limits import BatchSize, Count, CountFrom0, Few, Positive, Range, Rate, Real, Strength, Width
-from core.option_groups import RunOptions, TaskOptions, TrainOptions
+from core.option_groups import RunOptions, TaskOptions, TrainOptions, fixed
 from masks.options import MaskConfig, mask_options
 from tasks.image_options import ManyImageOptions
 from tasks.random_net_options import RandomNetOptions
@@ -60,6 +60,7 @@ class SupermaskKind(MaskConfig):
 
 
 @dataclass(frozen=True)
+@fixed(beta2=TrainOptions.beta2, eps=TrainOptions.eps, decay_at=(), decay=TrainOptions.decay)
 class SequenceTraining(TrainOptions):
     """Training of a task."""
 
@@ -80,20 +81,12 @@ class SequenceTraining(TrainOptions):
     """Steps between validations."""
     eval_batch_size: BatchSize = 1000
     """Examples per forward pass of an evaluation."""
-    beta2: ClassVar[float] = TrainOptions.beta2  # these four are no options here
-    eps: ClassVar[float] = TrainOptions.eps
-    decay_at: ClassVar[tuple[int, ...]] = ()
-    decay: ClassVar[float] = TrainOptions.decay
 
 
 @dataclass(frozen=True)
+@fixed(warmup=0, schedule="constant", weights_lr=None, eval_every=1000)
 class StreamTraining(SequenceTraining):
     """Training on a stream; the learning rate is constant, and evaluation is at the boundary checks."""
-
-    warmup: ClassVar[int] = 0
-    schedule: ClassVar[str] = "constant"
-    weights_lr: ClassVar[float | None] = None
-    eval_every: ClassVar[int] = 1000
 
 
 @dataclass(frozen=True)
@@ -124,7 +117,15 @@ class InferenceOptions:
 
 @dataclass(frozen=True)
 class ManyTasksOptions(TaskOptions, RandomNetOptions):
-    """Options shared by supsup and supsup_nns."""
+    """Options shared by supsup and supsup_nns; `train_weights_for` and `transfer` stand among the options of supsup."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def train_weights_for(self) -> int | None: ...
+
+        @property
+        def transfer(self) -> str: ...
 
     layer_sizes: tuple[Width, ...] = (300, 100)
     """Widths of the hidden layers of fc."""
@@ -187,14 +188,13 @@ class SupSupOptions(ManyTasksOptions):
 
 
 @dataclass(frozen=True)
+@fixed(affine=False, scale="none")
 class NNsOptions(ManyTasksOptions):
     """A stream of tasks with unknown task boundaries: a new mask is started when none of the existing ones fits."""
 
     revision: ClassVar[int] = 2
-    train_weights_for: ClassVar[int] = 0  # what supsup lets one choose
+    train_weights_for: ClassVar[int] = 0  # which supsup lets one choose, as it does `affine` and `scale`
     transfer: ClassVar[str] = "none"
-    affine: ClassVar[bool] = False
-    scale: ClassVar[str] = "none"
 
     train: StreamTraining = field(default_factory=StreamTraining)
     outputs: Width | None = 100

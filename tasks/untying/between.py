@@ -34,7 +34,7 @@ from tasks.options import resolve
 from tasks.untying.branch_paths import Path as Way
 from tasks.untying.branch_paths import interpolated, rise
 from tasks.untying.cnn_elcn import CNNtoLCN
-from tasks.untying.cnn_elcn_options import PathOptions
+from tasks.untying.cnn_elcn_options import CNNtoLCNOptions, PathOptions
 
 FORMS = ("cnn", "elcn", "efcn")  # each can be brought into those after it
 ALIKE = ("task", "data.", "model", "channels", "split.layers")  # what two runs must have in common
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ways = between(*ends, paths)
         arrays = {f"{method}_{name}": values for method, way in ways.items() for name, values in way.items()}
         buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # no array is called allow_pickle
         write_atomic(out, buffer.getvalue())
     except SieveError as error:
         sys.stderr.write(f"tasks.untying.between: {error}\n")
@@ -83,13 +83,14 @@ def between(first: Path, last: Path, paths: PathOptions) -> dict[str, Way]:
     runs = [_run_of(path) for path in (first, last)]
     _alike(*runs)
     options = resolve(runs[0].options)
+    assert isinstance(options, CNNtoLCNOptions)
     task = CNNtoLCN(dataclasses.replace(options, start=None, paths=paths), runs[0], Mirrors((), runs[0]))
     networks = [_network(task, path) for path in (first, last)]
     form = max((form for form, _ in networks), key=FORMS.index)
     lifted = [_lifted(task, network, form) for _, network in networks]
     stacks = [Stack.of([network], 1) for network in lifted]
-    found = {
-        method: interpolated(task.measures, method, *stacks, paths.points)[0]
+    found: dict[str, Way] = {
+        method: interpolated(task.measures, method, stacks[0], stacks[1], paths.points)[0]
         for method in paths.methods
         if method != "string"
     }
@@ -155,7 +156,8 @@ def _string(task: CNNtoLCN, ends: Sequence[nn.Module], lr: float) -> Way:
     found: list[Way] = []
 
     def weights() -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
-        return tuple({name: p.detach() for name, p in network.named_parameters()} for network in ends)
+        first, last = ({name: p.detach() for name, p in network.named_parameters()} for network in ends)
+        return first, last
 
     def keep(way: Way) -> dict[str, float | None]:
         found.append(way)
@@ -163,6 +165,7 @@ def _string(task: CNNtoLCN, ends: Sequence[nn.Module], lr: float) -> Way:
 
     stage = relaxed(task, "string", weights, lambda: ends[1], lr, keep)
     optimizer = make_optimizer(stage)
+    assert optimizer is not None  # a string has points
     for step in range(stage.steps):
         train_step(stage, optimizer, task.options.seed, step)
     stage.on_end()

@@ -57,7 +57,8 @@ class Measures:
         labels = self.sets[part][1].expand(logits.shape[:2])
         losses = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
         both = losses.double().mean(1), (logits.argmax(-1) == labels).double().mean(1)
-        return tuple(torch.where(_finite(logits), values, math.nan).tolist() for values in both)
+        loss, right = (torch.where(_finite(logits), values, math.nan).tolist() for values in both)
+        return loss, right
 
     def while_training(self, stack: Stack, labels: Sequence[str]) -> Numbers:
         """Return <label>/<set>/loss and accuracy, margins on the test set, norms and energies of every network.
@@ -76,7 +77,7 @@ class Measures:
                 found |= {f"{part}/loss": losses[s], f"{part}/accuracy": accuracies[s]}
             network = stack.network(s)
             found |= self._margins_and_norms(network, logits["test"][s]) | _parts("energy", network)
-            numbers |= _under(label, found, sound[s].item())
+            numbers |= _under(label, found, bool(sound[s]))
         return numbers
 
     def _margins_and_norms(self, network: nn.Module, logits: Tensor) -> Numbers:
@@ -112,7 +113,8 @@ class Measures:
         sound = torch.stack([_finite(self.logits(stack, part)) for part in self.sets]).all(0)
         for s, label in enumerate(labels):
             network = stack.network(s)
-            found = {f"norm/squared/{name}": value for name, value in squared_norms(network, self.sites).items()}
+            squared = squared_norms(network, self.sites)
+            found: Numbers = {f"norm/squared/{name}": value for name, value in squared.items()}
             spectral = spectral_norms(network, self.input_size, stream(self.seed, "spectral"))
             found |= {f"norm/spectral/{name.removesuffix('.linear')}": value for name, value in spectral.items()}
             found["norm/path"] = path_norm(network, self.input_size)
@@ -120,7 +122,7 @@ class Measures:
                 found["sharpness"] = self._sharpness(network)
             found |= self._variants(network)
             found |= self._moved(network, stack.pick(s), began.pick(s))
-            numbers |= _under(label, found, sound[s].item())
+            numbers |= _under(label, found, bool(sound[s]))
         return numbers
 
     def _moved(self, network: nn.Module, now: Mapping[str, Tensor], before: Mapping[str, Tensor]) -> Numbers:
@@ -152,9 +154,10 @@ class Measures:
 
     def _one(self, network: nn.Module, weights: Mapping[str, Tensor]) -> Numbers:
         found: Numbers = {}
+        own = dict(weights)
         for part, (images, _) in self.sets.items():
             if part != "train":
-                logits = outputs(network, lambda x: functional_call(network, weights, (x,)), images, self.batch_size)
+                logits = outputs(network, lambda x: functional_call(network, own, (x,)), images, self.batch_size)
                 (loss,), (accuracy,) = self.scores(logits[None], part)
                 found |= {f"{part}/loss": loss, f"{part}/accuracy": accuracy}
         return found

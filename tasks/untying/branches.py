@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from data.epochs import log_spaced
+from tasks.untying.cnn_elcn_options import SplitOptions
 
 FROM_SCRATCH = ("cnn", "lcn", "fcn")
 
@@ -61,7 +61,7 @@ class Group:
         return (self.name,) if self.from_scratch else tuple(f"{self.name}/{split}" for split in self.splits)
 
 
-def groups(split: Any, splits: tuple[int, ...]) -> Iterator[Group]:
+def groups(split: SplitOptions, splits: tuple[int, ...]) -> Iterator[Group]:
     """Yield the groups of all branches.
 
     Args:

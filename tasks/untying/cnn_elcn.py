@@ -35,12 +35,13 @@ from tasks.sizes import check_at_most
 from tasks.untying.branch_measures import Measures
 from tasks.untying.branch_paths import Path, interpolated, rise
 from tasks.untying.branches import Group, groups
+from tasks.untying.cnn_elcn_options import CNNtoLCNOptions
 
 log = logging.getLogger("sieve")
 UNTIED = {"elcn": "local", "efcn": "dense", "lcn": "local", "fcn": "dense"}
 
 
-class CNNtoLCN(ImageTask):
+class CNNtoLCN(ImageTask[CNNtoLCNOptions]):
     """The experiment of d'Ascoli et al. and of Ardeshir, Hsu, Sanford, with the control they lack.
 
     Source: d'Ascoli, Sagun, Bruna, Biroli, "Finding the Needle in the Haystack with Convolutions", NeurIPS 2019;
@@ -48,7 +49,7 @@ class CNNtoLCN(ImageTask):
     arXiv 2206.05317, section on convolutional networks.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: CNNtoLCNOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.input_size = self.outline.shape
         rng = stream(options.seed, "init")
@@ -121,8 +122,9 @@ class CNNtoLCN(ImageTask):
             network = self.untied(group.kind, self.cnn).cpu()
             rng = stream(self.options.seed, "init", group.kind)
             for layer in network.modules():
-                if hasattr(layer, "reset_parameters"):
-                    layer.reset_parameters(rng)
+                reset = getattr(layer, "reset_parameters", None)
+                if reset is not None:
+                    reset(rng)
             return Stack.of([network.to(self.device)], 1)
         return Stack.of((self.untied(group.kind, self.cnn_at(epoch)) for epoch in group.splits), len(group.splits))
 
@@ -240,8 +242,8 @@ class CNNtoLCN(ImageTask):
             first = Stack(stack.template, end)
             for method in self.options.paths.methods:
                 if method != "string":  # which has to be trained
-                    found = interpolated(self.measures, method, first, stack, self.options.paths.points)
-                    for label, path in zip(group.labels, found, strict=True):
+                    paths = interpolated(self.measures, method, first, stack, self.options.paths.points)
+                    for label, path in zip(group.labels, paths, strict=True):
                         numbers |= self.record_path(method, label, path)
         return numbers
 
@@ -259,7 +261,7 @@ class CNNtoLCN(ImageTask):
         return {f"{label}/barrier/{method}": rise(path)}
 
 
-def check_layers(options: Any, cnn: nn.Module) -> None:
+def check_layers(options: CNNtoLCNOptions, cnn: nn.Module) -> None:
     """Look whether the convolutions that `split.layers` names are there, which costs nothing.
 
     Raises:

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from core.conditions import when
 from core.errors import OptionError
 from core.limits import Epochs, Few, Items, Path, Range, RateAbove0, Width
-from core.option_groups import RunOptions, TaskOptions
+from core.option_groups import RunOptions
 from masks.options import Patterns
-from tasks.image_options import EpochOptions, ImageOptions
+from tasks.image_options import EpochOptions, ImageOptions, ImageTaskOptions
 
 KINDS = Literal["control", "elcn", "efcn", "lcn", "fcn"]
 ExamplesFrom0 = Annotated[int, Range(0, 10**8)]
@@ -97,7 +97,7 @@ class BranchRunOptions(RunOptions):
 
 
 @dataclass(frozen=True)
-class CNNtoLCNOptions(TaskOptions):
+class CNNtoLCNOptions(ImageTaskOptions):
     """A convolutional network that is untied at several epochs of its training."""
 
     revision: ClassVar[int] = 2

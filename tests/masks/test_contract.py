@@ -159,7 +159,7 @@ def test_elementwise_methods_treat_each_entry_alone(method):
 
 
 def test_options_carry_the_method(row):
-    options = mask_options(row["name"])(method=row["name"], **row.get("options", {}))
+    options = mask_options(row["name"], MaskOptions)(method=row["name"], **row.get("options", {}))
     assert isinstance(options, MaskOptions)
     assert dataclasses.asdict(method_of(options)) == {
         name: getattr(options, name) for name in dataclasses.asdict(method_of(options))

@@ -54,12 +54,8 @@ CIFAR = NETWORK | TRAINING | DATA | KNOWN | INFERENCE | TOLD | {
 }  # fmt: skip
 STANDARD = CIFAR | {"init": "standard"}
 
-HELD_OUT = Difference(
-    "data.hold_out", False, True, "no selection on test images; data.hold_out=false"
-)
-OURS = Difference(
-    "seed", SEEDS, [1, 2, 3, 4, 5], "as in the other sweeps; originally a task's seed is seed + task"
-)
+HELD_OUT = Difference("data.hold_out", False, True, "no selection on test images; data.hold_out=false")
+OURS = Difference("seed", SEEDS, [1, 2, 3, 4, 5], "as in the other sweeps; originally a task's seed is seed + task")
 TEN = Difference("infer.batches", None, 10, "2,500 tasks of 79 batches, six times, would take longer than the training")
 # options of other kinds of tasks, of other ways to infer, of masks that are not learned
 KINDS, OTHER = ("tasks.*",), ("infer.*", "mask.*")

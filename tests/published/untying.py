@@ -24,9 +24,7 @@ HELD_OUT = Difference(
 )  # fmt: skip
 ORDER = Difference("train.shuffle", False, True, "the original uses one order of the images; train.shuffle=false")
 SEEDS = Difference("seed", 0, [1, 2, 3, 4, 5], "for a standard deviation")
-FROM_0 = Difference(
-    "split.at", SPLITS, (0, *SPLITS), "the extreme case: untied before any training as a CNN"
-)
+FROM_0 = Difference("split.at", SPLITS, (0, *SPLITS), "the extreme case: untied before any training as a CNN")
 ANY = ("split.count",)  # belongs to no split.at
 
 

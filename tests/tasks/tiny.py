@@ -86,6 +86,7 @@ MORE = {
     },
 }  # fmt: skip
 
+
 def line(setting: dict[str, Any], **more: Any) -> list[str]:
     """Return the command line of a setting."""
     return [f"--{name}={value}" for name, value in (setting | more).items()]

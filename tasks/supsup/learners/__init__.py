@@ -1,8 +1,11 @@
 """Ways to learn many tasks in one network: what each task adds to it, and what is trained for it."""
 
-from core.registry import Registry
+from __future__ import annotations
 
-LEARNERS = Registry(
+from core.registry import Registry
+from tasks.supsup.learners.learner import Learner
+
+LEARNERS: Registry[type[Learner]] = Registry(
     "learner",
     {
         "masks": "tasks.supsup.learners.masks:MaskLearner",

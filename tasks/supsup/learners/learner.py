@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from core.store import Run
 from layers.batch_norm_stats import statistics_of
+from tasks.supsup.supsup_options import ManyTasksOptions
 
 
 class Learner(ABC):
@@ -24,7 +25,7 @@ class Learner(ABC):
         run: where masks are kept.
     """
 
-    def __init__(self, model: nn.Module, options: Any, run: Run):
+    def __init__(self, model: nn.Module, options: ManyTasksOptions, run: Run):
         self.model, self.options, self.run = model, options, run
         self.device = next(model.parameters()).device
         self._learning: dict[int, dict[str, Tensor]] = {}
@@ -40,7 +41,9 @@ class Learner(ABC):
         shared = self.trains_weights(tasks[0])
         for parameter in self.model.parameters():
             parameter.requires_grad_(shared)
-        found = {f"weight/{name}": tensor for name, tensor in self.model.named_parameters() if shared}
+        found: dict[str, Tensor] = {
+            f"weight/{name}": tensor for name, tensor in self.model.named_parameters() if shared
+        }
         for task in tasks:
             if task not in self._statistics:
                 self._statistics[task] = self._fresh()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from masks.options import method_of
 from masks.packed_masks import PackedMasks
 from tasks.random_nets import masked_names
 from tasks.supsup.learners.learner import Learner
+from tasks.supsup.supsup_options import ManyTasksOptions
 
 TINY = 1e-9  # a score of exactly 0 has no sign
 
@@ -30,7 +33,7 @@ class MaskLearner(Learner):
     whose text says "the running mean of all supermasks".
     """
 
-    def __init__(self, model: nn.Module, options: Any, run: Run):
+    def __init__(self, model: nn.Module, options: ManyTasksOptions, run: Run):
         super().__init__(model, options, run)
         names = masked_names(model, options.mask)
         self.masked = MaskedModel(model, method_of(options.mask), names, unit=options.mask.unit)
@@ -55,7 +58,7 @@ class MaskLearner(Learner):
 
     def penalty(self, tasks: Sequence[int], progress: float) -> Tensor:
         """Return the sum of the method's penalties."""
-        return sum(self.masked.penalty(str(task), progress) for task in tasks)
+        return reduce(torch.add, (self.masked.penalty(str(task), progress) for task in tasks))
 
     def masks(self, task: int) -> Masks:
         """Return the mask of a task."""
@@ -127,5 +130,5 @@ class MaskLearner(Learner):
         for task in range(state["learned"]):
             self.bits.add(Masks.load(self._file(task), self.device, self.network_name))
 
-    def _file(self, task: int) -> Any:
+    def _file(self, task: int) -> Path:
         return self.run.path("masks", f"task_{task:04d}.npz")

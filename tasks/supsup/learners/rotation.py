@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +11,7 @@ from core.errors import OptionError
 from core.rng import stream
 from core.store import Run
 from tasks.supsup.learners.learner import Learner
+from tasks.supsup.supsup_options import ManyTasksOptions
 
 
 class Rotation(Learner):
@@ -24,7 +24,7 @@ class Rotation(Learner):
     rotational superposition; as a baseline in "Supermasks in Superposition", section 4.
     """
 
-    def __init__(self, model: nn.Module, options: Any, run: Run):
+    def __init__(self, model: nn.Module, options: ManyTasksOptions, run: Run):
         super().__init__(model, options, run)
         if any(weight.dim() > 2 for weight in model.parameters()):
             raise OptionError(f"learner=rotation rotates the inputs of linear layers; model={options.model} has others")
