@@ -39,7 +39,7 @@ def put(root, table, path, text):
     lines, new = file.read_text().splitlines(keepends=True), text.splitlines(keepends=True)
     imports = [line for line in new if line.startswith("from ")]
     rows = [line for line in new if line.strip() and line not in imports]
-    start = next(i for i, line in enumerate(lines) if line.startswith(f"{table} = "))
+    start = next(i for i, line in enumerate(lines) if re.match(rf"{table}(: .*)? = ", line))
     opened = next(i for i in range(start, len(lines)) if lines[i].rstrip().endswith(("{", "[")))
     lines[opened + 1 : opened + 1] = rows
     first = next(i for i, line in enumerate(lines) if line.startswith("from "))
