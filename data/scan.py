@@ -1,4 +1,4 @@
-"""SCAN: commands in words, and the actions that they mean, in four splits of training and test."""
+"""SCAN: commands in words and their actions, in four splits into training and test sets."""
 
 from __future__ import annotations
 

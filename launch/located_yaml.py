@@ -1,4 +1,4 @@
-"""A YAML file as values that remember their line, so that every mistake can be named by file and line."""
+"""A YAML file as values that record their line, so that every mistake can be reported by file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEEPEST = 30  # deeper than any sweep; an alias that contains itself would have 
 
 
 class Located(NamedTuple):
-    """A value of the file and the line it begins on; mappings and lists hold further `Located`.
+    """A value of the file and the line it starts on; mappings and lists hold further `Located`.
 
     A line of 0 means that the value does not come from the file.
     """

@@ -1,4 +1,4 @@
-"""Which points to run: narrowed by `--set`, or asked for by number."""
+"""Which points to run: selected by `--set`, or by number."""
 
 from __future__ import annotations
 

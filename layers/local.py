@@ -17,7 +17,7 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class LocallyConnected2d(Batched, nn.Module):
-    """`torch.nn.Conv2d` without weight sharing: every output site s has weights of its own.
+    """`torch.nn.Conv2d` without weight sharing: every output site s has its own weights.
 
         y[n, o, s] = sum_i W[s, i, o] patch_s(x[n])[i] + b[s, o]
 
@@ -156,7 +156,7 @@ class LocallyConnected2d(Batched, nn.Module):
 
 
 class FullyConnected2d(nn.Module):
-    """A fully connected layer from maps to maps that remembers where its local blocks are.
+    """A fully connected layer from feature maps to feature maps that records where its local blocks are.
 
     Args:
         sites: of the convolution or locally connected layer that it takes the place of.

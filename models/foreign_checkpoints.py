@@ -1,4 +1,4 @@
-"""Weights from a file into a network: a run's tensors/*.npz, or a .pyT file of the original programs."""
+"""Loads weights into a network from a file: a run's tensors/*.npz, or a .pyT file of the original programs."""
 
 from __future__ import annotations
 

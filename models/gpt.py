@@ -1,4 +1,4 @@
-"""A small GPT: a decoder alone, norms before the layers, positions that are learned, words and outputs tied."""
+"""A small GPT: decoder-only, pre-norm, learned positions, tied input and output embeddings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEVIATION = 0.02  # of every weight and embedding
 
 
 class GPTBlock(nn.Module):
-    """x += attention(norm(x)), each position to itself and those before; x += linear(GELU(linear(norm(x)))).
+    """x += attention(norm(x)), causal, each position to itself and earlier ones; x += linear(GELU(linear(norm(x)))).
 
     Args:
         width: E, of every position.

@@ -1,7 +1,7 @@
 """One forward pass through K versions of a network's weights: by batched layers, by vmap, or by a loop.
 
-All three take the batch [B, ...] as K consecutive chunks of B/K rows, chunk i through weights i, and return
-[B, ...]. They give the same numbers; they differ in speed and in what they can run (`ways.py`).
+All three take the batch [B, ...] as K consecutive chunks of B/K rows, chunk i through weights i, and return [B, ...].
+They give the same numbers; they differ in speed and in what they can run (`backends.py`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How good a subnetwork of a random network is, against how much of it is kept."""
+"""Accuracy of a subnetwork of a random network against the fraction kept."""
 
 from __future__ import annotations
 

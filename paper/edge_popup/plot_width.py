@@ -1,4 +1,4 @@
-"""How good a subnetwork of a random network is, against how wide the network is."""
+"""Accuracy of a subnetwork of a random network against the network's width."""
 
 from __future__ import annotations
 

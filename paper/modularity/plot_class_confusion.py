@@ -1,4 +1,4 @@
-"""What the network answers when the weights that only one class needs are removed."""
+"""Predictions of the network when the weights that only one class needs are removed."""
 
 from __future__ import annotations
 

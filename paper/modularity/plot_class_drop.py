@@ -1,4 +1,4 @@
-"""How much of a class is lost with the weights that only it needs, and how much of the others."""
+"""Accuracy drop of a class when the weights that only it needs are removed, and of the others."""
 
 from __future__ import annotations
 

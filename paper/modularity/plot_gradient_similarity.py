@@ -1,4 +1,4 @@
-"""How far masks on the last layers turn the gradient of the weights that they keep."""
+"""How much masks on the last layers rotate the gradient of the remaining weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which half of the layers the whole task's mask damages."""
+"""Accuracy drop from masking the early or the late half of the layers."""
 
 from __future__ import annotations
 

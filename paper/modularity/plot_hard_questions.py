@@ -1,4 +1,4 @@
-"""How many hard questions a mask answers that is learned from easy ones."""
+"""Accuracy on hard questions of a mask trained on easy ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How decided the masks are: the distribution of the probabilities to keep a weight."""
+"""Distribution of mask probabilities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much two masks of the same classes on the same network overlap."""
+"""Overlap of two masks of the same classes on the same network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the weight of the mask regulariser decides: accuracy, and how much the operations share."""
+"""Effect of the mask regulariser's weight on accuracy, and on how much the operations share."""
 
 from __future__ import annotations
 

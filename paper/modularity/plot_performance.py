@@ -1,4 +1,4 @@
-"""What the masks, their inverses and random masks can do: accuracy on each part of the task."""
+"""Accuracy of masks, their inverses and random masks on each part of the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which output weights of the whole task's mask a split's mask lacks, word by word."""
+"""Output weights of the whole task's mask that are missing from a split's mask, word by word."""
 
 from __future__ import annotations
 

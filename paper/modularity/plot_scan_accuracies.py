@@ -1,4 +1,4 @@
-"""What the mask of a split's training commands answers in the split's test, beside the mask of all commands."""
+"""Test accuracy on a split of the mask of its training commands, compared with the mask of all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mask that is learned from a split's training commands, beside a network that is trained on them."""
+"""A mask trained on a split's training commands, compared with a network trained on them."""
 
 from __future__ import annotations
 

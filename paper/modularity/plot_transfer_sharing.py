@@ -1,4 +1,4 @@
-"""Which part of each permutation's mask earlier masks keep too, and what each permutation reaches."""
+"""Fraction of each permutation's mask that earlier masks also keep, and each permutation's accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many weights each part of the task keeps, layer by layer."""
+"""Number of weights that each part of the task keeps, layer by layer."""
 
 from __future__ import annotations
 

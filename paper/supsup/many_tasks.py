@@ -1,4 +1,4 @@
-"""What the figures of many tasks in one network share: accuracy and inference against the number of tasks learned."""
+"""Shared by the figures of many tasks in one network: accuracy and inference against the number of tasks learned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks that are alike: images at angles close to each other, told apart from one image or from a batch."""
+"""Similar tasks: images rotated by similar angles, inferred from one image or from a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A stream of tasks without borders: which mask is trained when, and how familiar the stream looks to known ones."""
+"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to existing
+masks."""
 
 from __future__ import annotations
 

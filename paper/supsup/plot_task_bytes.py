@@ -1,4 +1,4 @@
-"""What a task costs: accuracy against the bytes that all tasks take, when the task is told."""
+"""Storage per task: accuracy against the bytes of all tasks, with the task given."""
 
 from __future__ import annotations
 

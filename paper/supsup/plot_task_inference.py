@@ -1,4 +1,4 @@
-"""How many tasks a frozen network holds, and how often it finds out which task an image is of."""
+"""How many tasks a frozen network can hold, and how often the task of an image is inferred correctly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sure networks are of each image: the histogram of their margins, before and after untying."""
+"""Histogram of the margins, before and after untying."""
 
 from __future__ import annotations
 

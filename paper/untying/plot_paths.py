@@ -1,4 +1,4 @@
-"""What lies between the CNN and the networks that were untied from it."""
+"""Loss and accuracy along paths between the CNN and the networks untied from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What it is worth to untie a CNN at a given epoch, beside what the same learning rate and time do without untying."""
+"""Benefit of untying a CNN at a given epoch, compared with the same learning rate and time without untying."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far untied networks go from what a convolution can be."""
+"""How far untied networks deviate from convolutions."""
 
 from __future__ import annotations
 

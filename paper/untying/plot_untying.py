@@ -1,4 +1,4 @@
-"""Norm and accuracy of the CNN and of what it is untied to, over the epochs of both."""
+"""Norm and accuracy of the CNN and of the networks untied from it, over the epochs of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures of untied networks have in common: the branches of a run, their names and colours, their curves."""
+"""Shared by the figures of untied networks: the branches of a run, their names and colours, their curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks from one sequence to another: how their batches are drawn, taught, and answered word by word."""
+"""Sequence-to-sequence tasks: how batches are drawn, trained on, and decoded word by word."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SequenceT = TypeVar("SequenceT", bound=SequenceOptions)
 
 
 class SequenceTask(SubnetTask[SequenceT]):
-    """Base of them. A task says which pairs train the network and each mask, and which it is measured on.
+    """Base of these. A task defines the pairs that the network and each mask are trained and evaluated on.
 
     Attributes:
         training: what the network (None) and each subtask's mask are trained on.
@@ -49,7 +49,7 @@ class SequenceTask(SubnetTask[SequenceT]):
 
     @property
     def teaching(self) -> float:
-        """Fraction of the batches whose words before are the right ones."""
+        """Fraction of the batches with teacher forcing."""
         return 1.0
 
     def groups(self) -> list[list[str]]:
@@ -152,7 +152,7 @@ class SequenceTask(SubnetTask[SequenceT]):
         return right
 
     def mean_loss(self, masking: Masking | None, pairs: Sequences) -> float:
-        """Return the loss of these pairs, the words before being the right ones; in eval mode."""
+        """Return the loss of these pairs under teacher forcing, in eval mode."""
         total = 0.0
         with evaluating(self.model):
             for _, batch in pairs.buckets(self.options.train.eval_batch_size or EVAL_BATCH):
