@@ -61,7 +61,7 @@ class PathName:
         return "a path"
 
     def refusal(self, value: str) -> str:
-        """Return why a text is no path, or ""."""
+        """Return why a text is not a path, or ""."""
         if not value.strip():
             return "names no file or folder"
         longest = max(len(part.encode()) for part in value.split("/"))
@@ -78,10 +78,10 @@ class SweepName:
         return "a folder name, such as small/tuple_ff"
 
     def refusal(self, value: str) -> str:
-        """Return why a text is no such name, or ""."""
+        """Return why a text is not such a name, or ""."""
         parts = value.split("/")
         if any(part.strip() in ("", ".", "..") for part in parts) or control_character(value):
-            return "is no folder name, such as small/tuple_ff"
+            return "is not a folder name, such as small/tuple_ff"
         return PathName().refusal(value)
 
 

@@ -71,7 +71,7 @@ def parse_scan(lines: Iterable[str]) -> Sequences:
             command, actions = sides
             pairs.append((_numbers(command, COMMANDS), _numbers(actions, ACTIONS)))
         except ValueError:
-            raise OptionError(f"line {number} is no pair of SCAN: {line!r}") from None
+            raise OptionError(f"line {number} is not a pair of SCAN: {line!r}") from None
     return encode(pairs, ENDS)
 
 

@@ -35,7 +35,7 @@ def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -
         except FileNotFoundError:
             pass
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            log.warning("%s cannot be read (%s); it is made anew", path, type(error).__name__)
+            log.warning("%s cannot be read (%s); it is rebuilt", path, type(error).__name__)
         tensors = dict(make())
         buffer = BytesIO()
         torch.save({"origin": origin, "tensors": tensors}, buffer)

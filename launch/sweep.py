@@ -65,7 +65,7 @@ class Sweep:
         """Read a sweep file.
 
         Raises:
-            SweepError: the file is missing, is no YAML, or says something that is not in the schema; the text
+            SweepError: the file is missing, is not YAML, or says something that is not in the schema; the text
                 names the file and the line.
         """
         document = Document(path)

@@ -69,7 +69,7 @@ class LocallyConnected2d(Batched, nn.Module):
 
         Raises:
             LayerError: the input is not of the size that the layer was made for.
-            BatchError: with K weights, N is no multiple of K.
+            BatchError: with K weights, N is not a multiple of K.
         """
         _check_input(self, input, self.sites)
         k = samples(self, (self.weight, 3), (self.bias, 2)) or 1

@@ -58,7 +58,7 @@ class GPT(nn.Module):
         rng: the stream of the parameters: weights and embeddings N(0, 0.02^2), biases 0.
 
     Raises:
-        OptionError: the width is no multiple of the number of heads, or a size is below 1.
+        OptionError: the width is not a multiple of the number of heads, or a size is below 1.
 
     Source: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; sizes: Zhang, Lepori, Pavlick,
     "Instilling Inductive Biases with Subnetworks", arXiv 2310.10899, section 3 (2 to 12 layers of width 128, 4 heads).

@@ -42,7 +42,7 @@ def forward(
         The model's output, each tensor [B, ...].
 
     Raises:
-        BatchError: the batch is no multiple of K, or a tensor has no batch axis.
+        BatchError: the batch is not a multiple of K, or a tensor has no batch axis.
         LayerError: a module cannot run the way it was asked to; the text names it and the way out.
         MaskError: a name or shape does not fit the model.
         OptionError: `how` is none of the above.

@@ -24,7 +24,7 @@ from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
 
 EVAL_BATCH = 1024
-BEHIND = -100  # in place of words behind the end, which the loss leaves out
+IGNORE_INDEX = -100  # in place of words behind the end, which the loss leaves out
 
 
 SequenceT = TypeVar("SequenceT", bound=SequenceOptions)
@@ -180,5 +180,5 @@ class SequenceTask(SubnetTask[SequenceT]):
 def _cross_entropy(outputs: Tensor, pairs: Pairs) -> Tensor:
     end = outputs.shape[-1] - 1
     places = torch.arange(outputs.shape[1], device=outputs.device)
-    answers = F.pad(pairs.target, (0, 1), value=end).masked_fill(places > pairs.target_length[:, None], BEHIND)
-    return F.cross_entropy(outputs.flatten(0, 1), answers.flatten(), ignore_index=BEHIND, reduction="sum")
+    answers = F.pad(pairs.target, (0, 1), value=end).masked_fill(places > pairs.target_length[:, None], IGNORE_INDEX)
+    return F.cross_entropy(outputs.flatten(0, 1), answers.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")
