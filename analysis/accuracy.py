@@ -1,4 +1,4 @@
-"""How often a classifier is right."""
+"""Classification accuracy."""
 
 from torch import Tensor
 

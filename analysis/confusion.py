@@ -1,4 +1,4 @@
-"""Which operation a network that adds or multiplies has carried out."""
+"""Which operation a network that adds or multiplies has performed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How sharply the loss bends."""
+"""Sharpness of the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike two gradients are on the weights that a mask keeps."""
+"""Similarity of two gradients on the weights that a mask keeps."""
 
 from __future__ import annotations
 

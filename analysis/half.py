@@ -1,4 +1,4 @@
-"""The half-mask test: a mask on the early or on the late half of the layers, the others complete."""
+"""The half-mask test: a mask on the early or the late half of the layers, with the other half unmasked."""
 
 from __future__ import annotations
 

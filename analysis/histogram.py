@@ -1,4 +1,4 @@
-"""How decided a mask is: the distribution of keep probabilities."""
+"""The distribution of the probabilities of keeping a weight."""
 
 from __future__ import annotations
 

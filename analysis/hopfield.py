@@ -1,4 +1,5 @@
-"""A Hopfield network of masks: they are attractors of an energy, and the one that an input needs is found by descent.
+"""A Hopfield network of masks: they are attractors of an energy, and the mask for an input is recovered by gradient
+descent.
 
 A mask is z in {-1, 1}^d, 1 where something is kept.
 """

@@ -1,4 +1,4 @@
-"""The inverse-mask test: what is left of a function when exactly the weights of its subnet are removed."""
+"""The inverse-mask test: what remains of a function when exactly the weights of its subnet are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights of an untied network lie: in what a convolution can have, in the local blocks, or outside."""
+"""Decomposes the weights of an untied network: tied (as in a convolution), untied local, and off-local."""
 
 from __future__ import annotations
 

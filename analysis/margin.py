@@ -1,4 +1,4 @@
-"""By how much a classifier prefers the right class."""
+"""Margins: by how much the logit of the correct class exceeds the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large the weights of a network are, counted as its locally connected equivalent would hold them.
+"""Norms of the weights of a network, counted as its locally connected equivalent would store them.
 
 A convolution's kernel stands at every one of its L sites, so its squared norm counts L times; at the border, what lies
 on the layer's own padding does not count, as it only ever meets zeros. This is the squared Frobenius norm of the linear

@@ -1,4 +1,4 @@
-"""How much subnets share: per parameter and in total, beside what random masks of the same sizes would share."""
+"""How much subnets share, per parameter and in total, and the expected value for random masks of the same sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways from one set of weights to another, and what lies between."""
+"""Paths between two sets of weights, and the values along them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in a weight a mask is dense: a small grey picture of it."""
+"""A small greyscale image of where a mask is dense."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Which task is this input? Asked of one frozen network and the masks of many tasks.
+"""Task inference for an input, given one frozen network and the masks of many tasks.
 
-The network is run on W * sum_k alpha_k M_k, and each task is judged by how an objective of the output changes with its
-alpha. That derivative is sum over layers of <dL/dW_eff * W, M_k>: one backward pass and T inner products with bits.
+The network is run on W * sum_k alpha_k M_k, and each task is scored by the derivative of an objective of the output
+with respect to its alpha. That derivative is sum over layers of <dL/dW_eff * W, M_k>: one backward pass and T inner
+products with bits.
 
 Source: Wortsman, Ramanujan, Liu, Kembhavi, Rastegari, Yosinski, Farhadi, "Supermasks in Superposition", NeurIPS 2020,
 section 3.3 and its code. Differs from the code: only masks that are there are judged (in the code a task that is not

@@ -1,4 +1,5 @@
-"""How fast are S branches trained side by side? One stack of S networks beside the S networks one after the other.
+"""How fast are S branches trained side by side? One stack of S networks compared with the S networks one after the
+other.
 
     python benchmarks/branches.py [--seconds 5] [--json FILE]
 

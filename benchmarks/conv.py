@@ -1,4 +1,4 @@
-"""How fast are K convolutions on K chunks of a batch? layers.Conv2d beside each way to do it.
+"""How fast are K convolutions on K chunks of a batch? layers.Conv2d compared with the alternatives.
 
     python benchmarks/conv.py [--seconds 5] [--json FILE]
 

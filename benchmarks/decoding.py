@@ -1,4 +1,4 @@
-"""How fast is an answer found word by word? Our decoding, which goes on from the last word, beside starting anew.
+"""How fast is autoregressive decoding? Our incremental decoding compared with recomputing the prefix.
 
     python benchmarks/decoding.py [--batch 32 256] [--samples 1 8] [--cpu] [--json FILE]
 
@@ -36,7 +36,7 @@ WORDS, COMMAND, MOST = (13, 6), 9, 49
 
 
 class Anew(torch.nn.Module):
-    """A network whose decoder begins with the first word at every step."""
+    """A network whose decoder starts from the first word at every step."""
 
     def __init__(self, network: SequenceModel):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What `--evaluate` takes beside a bare loop over the same images.
+"""Time of `--evaluate` compared with a bare loop over the same images.
 
     python benchmarks/evaluate.py [--model imagenet_resnet18] [--images 128] [--seconds 60] [--json FILE]
 

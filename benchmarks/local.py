@@ -1,4 +1,4 @@
-"""How fast is a locally connected layer? Ours beside every other way to write it, and the convolution it came from.
+"""How fast is a locally connected layer? Ours compared with the alternatives, and with the convolution it came from.
 
     python benchmarks/local.py [--only L2] [--seconds 10] [--json FILE]
 

@@ -1,4 +1,5 @@
-"""How fast is one step of mask training? Our ways of running K masks, beside the floor and the textbook.
+"""How fast is one step of mask training? Our backends for K masks, compared with a lower bound and the textbook
+version.
 
     python benchmarks/mask_step.py [--quick] [--only ff800] [--samples 4 8] [--json FILE]
 

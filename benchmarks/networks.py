@@ -1,4 +1,4 @@
-"""How fast is one step of mask training of the networks of class removal and of SCAN? Our ways of running K masks.
+"""How fast is one step of mask training of the networks of class removal and of SCAN? Our backends for K masks.
 
     python benchmarks/networks.py [--only resnet110_32] [--samples 4 8] [--cpu] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""How benchmarks measure: every variant once in each round, so that ratios are of the same minute.
+"""How benchmarks measure: every variant once per round, so that ratios compare measurements from the same minute.
 
 The order changes from round to round: a variant that sweeps the caches would else always hurt the same one.
 """

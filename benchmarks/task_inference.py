@@ -1,4 +1,4 @@
-"""Thousands of tasks in one frozen network: the memory of their masks, and the time to tell which task an input is.
+"""Thousands of tasks in one frozen network: the memory of their masks, and the time of task inference.
 
     python benchmarks/task_inference.py [--tasks 250 2500] [--seconds 10] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""How fast is the mask of the highest scores? Selection beside a full sort.
+"""How fast is a top-k mask? Selection compared with a full sort.
 
     python benchmarks/topk.py [--seconds 3] [--json FILE]
 

@@ -1,4 +1,4 @@
-"""How fast is a whole run? Weight steps, mask steps and a validation of `tuple_ff`, beside a bare PyTorch loop.
+"""How fast is a whole run? Weight steps, mask steps and a validation of `tuple_ff`, compared with a bare PyTorch loop.
 
     python benchmarks/whole_run.py [--layer_sizes 800,800,800,800] [--rounds 7] [--threads 2]
 

@@ -1,1 +1,1 @@
-"""Floor 0: options, registry, random streams, run store, checkpoints, trackers and the one training loop."""
+"""Floor 0: options, registry, random streams, run store, checkpoints, trackers and the training loop."""

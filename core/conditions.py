@@ -1,6 +1,6 @@
-"""Options that play a part only where others have certain values: elsewhere, changing them is refused.
+"""Options that have an effect only with certain values of others: otherwise, changing them is rejected.
 
-A dataclass of options says so in a table, by names inside itself (a name may be a whole group), which adds to the
+An options dataclass declares this in a table of its own field names (a name may be a whole group), which extends the
 tables of its bases:
 
     only_with: ClassVar = {"momentum": when("optimizer", "sgd"), "noise": unless("canvas", None)}
@@ -20,10 +20,9 @@ from core.values import as_text, is_group, kinds_of, said
 
 @dataclass(frozen=True)
 class Condition:
-    """What another option must be, or must not be.
+    """Values that another option must have, or must not have.
 
-    Attributes:
-        option: its name; of a list, one of its items counts.
+    Attributes: option: its name; of a list, one of its items counts.
         values: which.
         wanted: whether it must be one of them.
     """
@@ -33,7 +32,7 @@ class Condition:
     wanted: bool
 
     def holds(self, value: Any) -> bool:
-        """Return whether a value of the other option fulfils it."""
+        """Return whether a value of the other option satisfies it."""
         items = value if isinstance(value, tuple) and value else (value,)
         return any(item in self.values for item in items) == self.wanted
 

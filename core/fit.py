@@ -1,4 +1,4 @@
-"""The one training loop: stages, each of which trains something for so many steps and then measures something.
+"""The training loop: a sequence of stages, each of which trains something for a number of steps and then evaluates it.
 
 Killed at any moment and started again, a run ends with the same bits as one that was never interrupted:
 every random number is a function of (seed, stage, step), and a checkpoint holds all the rest.
@@ -47,13 +47,14 @@ class Stage:
         optim: learning rate, optimiser, clipping and the evaluation period.
         on_end: called once after the last step; analyses, exports; returns key -> number for the summary.
         monitor: key of `evaluate` whose largest value marks the best checkpoint.
-        eval_steps: steps after which to measure, 0 being before the first; None: every `optim.eval_every`.
+        eval_steps: steps after which to evaluate, 0 being before the first; None: every `optim.eval_every`.
         lr_scales: factors of the learning rate for some of the tensors.
-        carried: the optimiser's state where it outlives the stage: the stage begins with it unless it is empty, and
-            leaves its own in it. The task empties it where other tensors are trained, and has it in its state_dict.
+        carried: the optimiser's state, if it outlives the stage: the stage starts from it unless it is empty, and
+            stores its own in it. The task empties it when other tensors are to be trained, and includes it in its
+            state_dict.
         annealed: progress -> what else changes by it, for the log; recorded with what is measured.
-        may_diverge: a loss that is not finite is logged as null and training goes on, as of several networks side by
-            side, where `loss` keeps those that diverged out of the gradient; otherwise it ends the run.
+        may_diverge: a loss that is not finite is logged as null and training continues, as for several networks side by
+            side, where `loss` excludes those that diverged from the gradient; otherwise it ends the run.
     """
 
     name: str
@@ -73,14 +74,14 @@ class Stage:
     may_diverge: bool = False
 
     def measured_at(self, step: int) -> bool:
-        """True when the stage is to be measured after `step` steps of it."""
+        """True if the stage is to be evaluated after `step` of its steps."""
         if self.eval_steps is not None and step in self.eval_steps:
             return True
         return step > 0 and (step == self.steps or self.eval_steps is None and step % self.optim.eval_every == 0)
 
 
 class Trainable(Protocol):
-    """What `fit` asks of a task."""
+    """What `fit` requires of a task."""
 
     def stages(self) -> Iterator[Stage]:
         """Yield the stages in order. Code between two yields runs again on resuming, so it must be idempotent."""
@@ -93,12 +94,12 @@ class Trainable(Protocol):
 
 
 class Stopped(Exception):
-    """A signal asked the run to stop; everything is saved."""
+    """A signal requested a stop; everything is saved."""
 
 
 @dataclass
 class _Position:
-    """Where the run is; everything of it goes into the checkpoint."""
+    """Position of the run; all of it is saved in the checkpoint."""
 
     stage: int = 0
     step: int = 0

@@ -11,7 +11,7 @@ from core.errors import StoreError
 
 
 class History:
-    """The growing log of numbers of one run.
+    """The append-only log of one run's numbers.
 
     Args:
         path: the file.

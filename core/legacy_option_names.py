@@ -1,6 +1,6 @@
-"""What options of the original programs are called here, for people (and sweep files) that know those names.
+"""Names here of the original programs' options, for people (and sweep files) that use those.
 
-Of alternatives ("a or b") the ones that the task has are named.
+Of alternatives ("a or b"), the ones that the task has are named.
 """
 
 ORIGINAL_NAMES = {

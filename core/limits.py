@@ -1,7 +1,7 @@
-"""What an option may be, beside its type: `lr: Rate = 1e-3`. `--help` shows it, `core.values.coerce` checks it.
+"""Limits on the values of options, such as `lr: Rate = 1e-3`: `--help` shows them, `core.values.coerce` checks them.
 
-A limit is put into `Annotated`. It has `refusal(value)`, what is wrong with a value ("" if nothing is), and its `str`
-for people. Upper limits are far above what anybody needs, and below what keeps a machine from answering.
+A limit is put into `Annotated`. It has `refusal(value)`, which says what is wrong with a value ("" if nothing), and a
+readable `str`. Upper limits are far above what anybody needs, and low enough that the machine stays responsive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST_NAME, LONGEST_PATH = 255, 4000  # bytes: of a file, as most file systems
 
 @dataclass(frozen=True)
 class Range:
-    """An interval of numbers; an open end does not belong to it."""
+    """An interval of numbers, with open or closed ends."""
 
     low: float
     high: float
@@ -37,7 +37,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Items:
-    """At least so many items in a list, each once or not."""
+    """A list with a minimum number of items, which may have to be distinct."""
 
     least: int = 0
     once: bool = True
@@ -55,13 +55,13 @@ class Items:
 
 @dataclass(frozen=True)
 class PathName:
-    """The name of a file or folder that a file system can have."""
+    """A valid name of a file or folder."""
 
     def __str__(self) -> str:
         return "a path"
 
     def refusal(self, value: str) -> str:
-        """Return why a text is no path, or ""."""
+        """Return why a text is not a path, or ""."""
         if not value.strip():
             return "names no file or folder"
         longest = max(len(part.encode()) for part in value.split("/"))
@@ -72,22 +72,22 @@ class PathName:
 
 @dataclass(frozen=True)
 class SweepName:
-    """The name of a sweep, which is a folder inside another one: it leads neither out of it nor back to it."""
+    """The name of a sweep, which is a folder inside another one; it may not lead outside it or be the folder itself."""
 
     def __str__(self) -> str:
         return "a folder name, such as small/tuple_ff"
 
     def refusal(self, value: str) -> str:
-        """Return why a text is no such name, or ""."""
+        """Return why a text is not such a name, or ""."""
         parts = value.split("/")
         if any(part.strip() in ("", ".", "..") for part in parts) or control_character(value):
-            return "is no folder name, such as small/tuple_ff"
+            return "is not a folder name, such as small/tuple_ff"
         return PathName().refusal(value)
 
 
 @dataclass(frozen=True)
 class Matching:
-    """A text of a certain form.
+    """A text that matches a pattern.
 
     Args:
         pattern: regular expression for all of it.

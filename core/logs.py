@@ -1,4 +1,4 @@
-"""Where a run's words go: all of them to log.txt, and to the screen what a person there needs."""
+"""Where a run's log messages go: all of them to log.txt, and the important ones to the terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How this process keeps memory it has freed."""
+"""How this process reuses memory that it has freed."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def read_arguments(argv: Sequence[str]) -> dict[str, str]:
     it passes for nested parameters, is opened.
 
     Raises:
-        OptionError: a word that is no option, or two values for one.
+        OptionError: a word that is not an option, or two values for one.
     """
     found: dict[str, str] = {}
     tokens = list(argv)

@@ -1,6 +1,6 @@
-"""What a person sees while a run goes on: a tqdm line per stage on a terminal, plain lines in log.txt always.
+"""Progress output of a run: a tqdm bar per stage on a terminal, and plain lines in log.txt.
 
-`main.py` sends the plain lines to the screen too when the screen is no terminal.
+`main.py` also prints the plain lines when the output is not a terminal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PLAIN_SECONDS = 15.0
 
 
 class Progress:
-    """Shows steps, speed, time left and the last numbers; keeps status.json fresh.
+    """Shows steps, speed, time left and the latest numbers; keeps status.json up to date.
 
     Args:
         run: whose status.json to write.

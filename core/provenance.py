@@ -1,8 +1,8 @@
-"""What made a run: the code, the libraries and the machine, in `environment.json` beside its results.
+"""Provenance of a run: the code, the libraries and the machine, in `environment.json` next to its results.
 
-The file is a list, oldest first: a run that goes on with other code, on another machine or with another number of
-threads appends an entry. It is no part of the signature, and the only file of a run besides `status.json`, `log.txt`
-and the trackers' that may differ between two runs of the same options.
+The file is a list, oldest first: a run that is resumed with different code, on another machine or with another number
+of threads appends an entry. It is not part of the signature, and the only file of a run besides `status.json`,
+`log.txt` and the trackers' that may differ between two runs of the same options.
 """
 
 from __future__ import annotations

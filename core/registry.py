@@ -1,4 +1,4 @@
-"""Names to things, imported only when asked for, with the nearest match when a name is unknown."""
+"""Tables from names to objects, imported on first use; unknown names are answered with the nearest match."""
 
 from __future__ import annotations
 

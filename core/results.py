@@ -1,4 +1,4 @@
-"""results.csv of a sweep: a line for each finished run, its options and its numbers. It can be made again at any time.
+"""results.csv of a sweep: one line per finished run with its options and numbers. It can be rebuilt at any time.
 
 python -m core.results runs/small/edge_popup_fc
 """

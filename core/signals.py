@@ -1,4 +1,4 @@
-"""The signals of schedulers and of Ctrl-C, as a flag that is read between steps."""
+"""Signals from schedulers and Ctrl-C, as a flag that is checked between steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PATIENCE = 3  # Ctrl-Cs; a scheduler and an agent may each send one
 
 
 class Signals:
-    """Notes signals inside a `with` block instead of dying of them, however often they come.
+    """Records signals inside a `with` block instead of being killed by them, however often they arrive.
 
     The third SIGINT is a person who does not want to wait: it raises KeyboardInterrupt as usual.
 

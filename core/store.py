@@ -1,4 +1,4 @@
-"""The run store: a folder per run, named by its signature. It is the truth; everything else mirrors it.
+"""The run store: a folder per run, named by its signature. It is the source of truth; everything else mirrors it.
 
 <run.dir>/<run.sweep>/<signature>/
     options.yaml    format, task, signature, revision, sweep and every option by dotted name

@@ -1,4 +1,4 @@
-"""Mirrors of the run store: places that show a run while it goes on. A mirror that fails never stops a run.
+"""Mirrors of the run store: services that display a run in progress. A mirror that fails never stops a run.
 
 A tracker has the methods of `Tracker`; a new one is a file and a name in `TRACKERS`.
 """
@@ -24,7 +24,7 @@ PROJECT = "sieve"  # on W&B, unless WANDB_PROJECT or the sweep file says otherwi
 
 
 class Tracker(Protocol):
-    """What a tracker does. It is made with the run it mirrors, which may have rows already."""
+    """The interface of a tracker. It is constructed with the run it mirrors, which may already have rows."""
 
     @staticmethod
     def check() -> None:
@@ -54,7 +54,7 @@ TRACKERS: Registry[type[Tracker]] = Registry(
 
 
 class Mirrors:
-    """The trackers of one run. The first failure of one is logged, and that one is left out from then on.
+    """The trackers of one run. When one fails, the failure is logged and the tracker is dropped.
 
     Args:
         names: keys of `TRACKERS`; what `--log` stands for is `trackers_of`.

@@ -1,6 +1,6 @@
 """Values of options: from text, YAML, JSON or Python to the option's type, and back to text.
 
-However a value is written, it becomes one value, so that a run has one signature whoever starts it.
+Different spellings of a value become the same value, so that a run has one signature however it is started.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Weights & Biases as a mirror: under an agent, by hand, offline (WANDB_MODE=offline) or disabled.
 
-Row number n of the history is W&B's `_step` 2n, pictures and histograms of the stage that ends there are 2n + 1. So a
-run that goes on, or is mirrored long after it was done, sends exactly the rows that W&B does not have yet. The
-training step is the key `step`, which W&B draws along the x axis.
+Row number n of the history is W&B's `_step` 2n, images and histograms of the stage that ends there are 2n + 1. So a run
+that is resumed, or mirrored long after it finished, sends exactly the rows that W&B does not have yet. The training
+step is the key `step`, which W&B draws along the x axis.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ SETTINGS: dict[str, Any] = {
 
 
 class WandB:
-    """See core.trackers.Tracker. Its files lie in the run's wandb/ folder; wandb.json there says which run it is."""
+    """See core.trackers.Tracker. Its files are in the run's wandb/ folder; wandb.json identifies the run."""
 
     @staticmethod
     def check() -> None:
-        """Raise OptionError when nobody is logged in."""
+        """Raise OptionError if not logged in."""
         try:
             if wandb.setup().settings.mode == "online" and not wandb.login(prompt=False, verify=False):
                 raise OptionError("log=wandb needs an account: wandb login; or WANDB_MODE=offline, or log=tb")

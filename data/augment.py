@@ -1,4 +1,4 @@
-"""Random crops and mirror images of a batch, on its device."""
+"""Random crops and horizontal flips of a batch, on its device."""
 
 from __future__ import annotations
 

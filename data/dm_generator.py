@@ -1,4 +1,4 @@
-"""Questions of DeepMind Mathematics made on this machine, by the program that made the published ones.
+"""Questions of DeepMind Mathematics generated on this machine, by the program that generated the published ones.
 
 The program draws from the random numbers that a process shares, so each module and folder is made by a process of its
 own, `python -m data.dm_generator <module> <folder> <questions>`, which writes a line for the question and one for its

@@ -78,7 +78,7 @@ def load_dm_math(
     modules = tuple(dict.fromkeys(modules))
     for module in modules:
         if not re.fullmatch(r"\w+", module):
-            raise OptionError(f"{module!r} is no module's name, such as 'algebra__linear_1d'")
+            raise OptionError(f"{module!r} is not a module name, such as 'algebra__linear_1d'")
     place, paced = Path(cache) / "dm_math", Paced(report)
     if generate is None:
         path = Path(archive) if archive is not None else place / f"{PUBLISHED}.tar.gz"

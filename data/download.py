@@ -1,4 +1,4 @@
-"""Files from the net, checked by their hash, fetched once and by one process at a time."""
+"""Downloads: verified by hash, once and by one process at a time."""
 
 from __future__ import annotations
 

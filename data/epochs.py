@@ -1,4 +1,4 @@
-"""Batches of a set that fits in memory, in a new order every epoch; every batch can be had at any time."""
+"""Batches of a dataset in memory, reshuffled every epoch; any batch can be accessed at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images that stay in files and are read batch by batch: ImageNet, or any folder laid out like it.
+"""Images read from files batch by batch: ImageNet, or any folder with the same layout.
 
 <folder>/train/<class>/*.JPEG     <folder>/val/<class>/*.JPEG
 """
@@ -31,7 +31,7 @@ _AHEAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ahead")
 
 
 class FolderImages:
-    """Images [N, 3, 224, 224], standardised, that are read when they are asked for.
+    """Images [N, 3, 224, 224], standardised, read on access.
 
     Args:
         paths: of the files.

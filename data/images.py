@@ -1,4 +1,4 @@
-"""Labelled images as tensors: MNIST, CIFAR-10, CIFAR-100, sklearn's digits, or anybody's from an .npz file."""
+"""Labelled images as tensors: MNIST, CIFAR-10, CIFAR-100, scikit-learn's digits, or your own from an .npz file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a set of images before it is loaded: shape, classes and sizes, so that mistakes are found early."""
+"""What is known about an image set before it is loaded: shape, classes and sizes, so that mistakes are found early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images at random places on a larger, noisy canvas: without the shifts, sharing weights would not help."""
+"""Images at random positions on a larger, noisy canvas: without the shifts, weight sharing would not help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SCAN: commands in words, and the actions that they mean, in four splits of training and test."""
+"""SCAN: commands in words and their actions, in four splits into training and test sets."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parse_scan(lines: Iterable[str]) -> Sequences:
             command, actions = sides
             pairs.append((_numbers(command, COMMANDS), _numbers(actions, ACTIONS)))
         except ValueError:
-            raise OptionError(f"line {number} is no pair of SCAN: {line!r}") from None
+            raise OptionError(f"line {number} is not a pair of SCAN: {line!r}") from None
     return encode(pairs, ENDS)
 
 

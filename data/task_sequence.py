@@ -17,7 +17,7 @@ IN_USE = 64  # tasks whose training batches are drawn in turns
 
 
 class TaskSequence:
-    """So many tasks, each with its own training batches; every one a function of the seed and its number.
+    """A number of tasks, each with its own training batches and a function of the seed and its index.
 
     permuted: task t sees the pixels in an order of its own, the same for all channels.
     rotated: task t sees the images turned by t * angle degrees, nearest pixels, black where there is no image.

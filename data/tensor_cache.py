@@ -1,4 +1,4 @@
-"""Texts that are read once: what was made of them is kept as tensors beside them."""
+"""Caches encoded text as tensors next to the text."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -
 
     Args:
         path: the file.
-        origin: what they were made of, such as a hash and a version; a file that says otherwise is made anew, and so
-            is one that cannot be read.
+        origin: what they were made of, such as a hash and a version; a file that says otherwise is rebuilt, as is one
+            that cannot be read.
         make: returns the tensors.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -
         except FileNotFoundError:
             pass
         except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            log.warning("%s cannot be read (%s); it is made anew", path, type(error).__name__)
+            log.warning("%s cannot be read (%s); it is rebuilt", path, type(error).__name__)
         tensors = dict(make())
         buffer = BytesIO()
         torch.save({"origin": origin, "tensors": tensors}, buffer)

@@ -1,4 +1,4 @@
-"""`wandb agent`s on this machine, one per slot: W&B says which points they do, other machines may share in them."""
+"""`wandb agent`s on this machine, one per slot: W&B assigns the points, which may be shared with other machines."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ NOT_WHEN_JOINING = ("set", "runs", "dir", "check")  # the sweep is as it was cre
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose errors are one line and name the nearest option."""
+    """argparse with one-line errors that name the nearest option."""
 
     def error(self, message: str) -> None:
         """Print the message and exit."""

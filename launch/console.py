@@ -1,4 +1,4 @@
-"""What the launcher says: lines that stay, and one line of progress that does not."""
+"""Console output of the launcher: permanent lines, and one transient progress line."""
 
 from __future__ import annotations
 

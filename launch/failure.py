@@ -1,4 +1,4 @@
-"""The record of a run that died without leaving one itself."""
+"""Records the failure of a run that died without recording it itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run here, with its progress on the screen and TensorBoard beside it."""
+"""One run in the foreground, with its progress on the terminal and TensorBoard alongside."""
 
 from __future__ import annotations
 

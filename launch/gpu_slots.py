@@ -1,4 +1,4 @@
-"""Places for runs on this machine: how many at a time, and which GPUs each of them sees."""
+"""Slots for runs on this machine: how many at a time, and which GPUs each of them sees."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A YAML file as values that remember their line, so that every mistake can be named by file and line."""
+"""A YAML file as values that record their line, so that every mistake can be reported by file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEEPEST = 30  # deeper than any sweep; an alias that contains itself would have 
 
 
 class Located(NamedTuple):
-    """A value of the file and the line it begins on; mappings and lists hold further `Located`.
+    """A value of the file and the line it starts on; mappings and lists hold further `Located`.
 
     A line of 0 means that the value does not come from the file.
     """
@@ -43,7 +43,7 @@ class Document:
         root: the keys at the top.
 
     Raises:
-        SweepError: the file is missing, unreadable, empty, no YAML or no mapping.
+        SweepError: the file is missing, unreadable, empty, not YAML or not a mapping.
     """
 
     def __init__(self, path: str | Path):
@@ -61,7 +61,7 @@ class Document:
         self._constructor = yaml.constructor.SafeConstructor()
         root = self._located(node, 0)
         if not isinstance(root.value, dict):
-            raise self.error(root.line, "not a sweep: the top of the file is no mapping of keys to values")
+            raise self.error(root.line, "not a sweep: the top of the file is not a mapping of keys to values")
         self.root: dict[str, Located] = root.value
 
     def error(self, line: int, text: str) -> SweepError:

@@ -19,7 +19,7 @@ from tasks.options import outdated
 
 @dataclass(frozen=True)
 class Point:
-    """One run to do.
+    """One run of a sweep.
 
     Attributes:
         index: number in the whole sweep, from 1; what `--only` takes.

@@ -1,7 +1,7 @@
-"""The local pool: a process per run. A run that dies is a record, never the end of the sweep.
+"""The local pool: one process per run. A run that dies is recorded and does not end the sweep.
 
-Every fact about a run lies in its folder, so a second launcher, or the next one, needs nothing from this one:
-a run is held by the file lock that `main.py` takes, and finished when its status.json says so.
+All state of a run is in its folder, so a second launcher, or the next one, needs nothing from this one: a run is held
+by the file lock that `main.py` takes, and finished when its status.json says so.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Active:
 
 
 class Pool:
-    """Does the runs of a sweep on this machine.
+    """Executes the runs of a sweep on this machine.
 
     Args:
         program: the script that does one run.

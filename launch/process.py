@@ -1,4 +1,4 @@
-"""A process that ends with us, and the signals that ask us to end."""
+"""A child process that ends with this one, and the signals that ask this one to end."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Child:
 
 
 class Interrupts:
-    """Counts SIGINT, SIGTERM and SIGHUP inside a `with` block instead of dying of them.
+    """Counts SIGINT, SIGTERM and SIGHUP inside a `with` block instead of being killed by them.
 
     The children do not inherit this: exec resets handlers, but would keep an ignored signal ignored.
     """

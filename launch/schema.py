@@ -53,7 +53,7 @@ def _check_keys(document: Document, name: str, entry: Located) -> None:
 
 
 class _Reader:
-    """Reads one parameter that is no group."""
+    """Reads one parameter that is not a group."""
 
     def __init__(self, document: Document, name: str, entry: Located):
         self.document, self.name, self.line = document, name, entry.line

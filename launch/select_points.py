@@ -1,4 +1,4 @@
-"""Which points to run: narrowed by `--set`, or asked for by number."""
+"""Which points to run: selected by `--set`, or by number."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def only(points: Sequence[Point], text: str) -> list[Point]:
         first, dash, last = (word.strip() for word in part.partition("-"))
         last = last if dash else first
         if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
-            raise SweepError(f"--only {text}: {part.strip()!r} is no number or range, such as 3,5-7")
+            raise SweepError(f"--only {text}: {part.strip()!r} is not a number or range, such as 3,5-7")
         for number in range(int(first), int(last) + 1):
             if number not in known:
                 raise SweepError(f"--only {text}: there is no run {number}; --list shows those there are")

@@ -1,7 +1,7 @@
 """A sweep: a YAML file in the W&B schema, expanded into checked points without W&B.
 
     program: main.py
-    name: tuple_ff                  # results lie in runs/<name>/
+    name: tuple_ff                  # results go to runs/<name>/
     method: grid                    # or random
     run_cap: 20                     # at most so many runs; random needs it (or --runs)
     parameters:
@@ -42,7 +42,7 @@ Resolve = Callable[[Mapping[str, Any]], Any]
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep file says.
+    """The contents of a sweep file.
 
     Attributes:
         document: the file.
@@ -65,7 +65,7 @@ class Sweep:
         """Read a sweep file.
 
         Raises:
-            SweepError: the file is missing, is no YAML, or says something that is not in the schema; the text
+            SweepError: the file is missing, is not YAML, or says something that is not in the schema; the text
                 names the file and the line.
         """
         document = Document(path)

@@ -1,4 +1,4 @@
-"""What the launcher asks of the W&B server, in a process of its own: the client starts threads, and may wait long.
+"""Requests of the launcher to the W&B server, in a separate process: the client starts threads, and may block for long.
 
 `ask({"create": config, ...})` and `ask({"look": "entity/project/id"})` start `python -m launch.wandb_client`, which
 reads the question as JSON and prints the answer as JSON.

@@ -1,7 +1,7 @@
 """Floor 1: torch's layers, with parameters that may carry a leading axis K (K masks in one forward pass).
 
-Each class is a drop-in twin: same arguments, parameter names, initialisation and state_dict. A new layer
-derives from `Batched`, which is how `layers.functional.backends` knows it.
+Each class is a drop-in replacement: same arguments, parameter names, initialisation and state_dict. A new layer derives
+from `Batched`, which is how `layers.functional.backends` knows it.
 """
 
 from layers.attention import MultiheadAttention

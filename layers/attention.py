@@ -63,7 +63,7 @@ class MultiheadAttention(Batched, nn.MultiheadAttention):
         """Map [B, T, E], [B, S, E], [B, S, E] to [B, T, E] and the attention, or None where it is not asked for.
 
         Raises:
-            BatchError: with K weights, B is no multiple of K or an input has no batch axis.
+            BatchError: with K weights, B is not a multiple of K or an input has no batch axis.
             LayerError: with K weights, the attention itself is asked for.
         """
         k = self._samples()

@@ -30,7 +30,7 @@ class _BatchNorm(Batched, TorchBatchNorm):
         """Normalise [B, C, ...]; with K weights or statistics axis 0 is cut into K chunks.
 
         Raises:
-            BatchError: with K of them, B is no multiple of K or there is no axis of channels.
+            BatchError: with K of them, B is not a multiple of K or there is no axis of channels.
         """
         statistics = (self.running_mean, 1), (self.running_var, 1)
         k = samples(self, (self.weight, 1), (self.bias, 1), *statistics)

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation: read by name, or for a moment those of other batches."""
+"""Batch-normalisation statistics: read by name, or temporarily replaced by those of other batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def statistics_of(model: nn.Module) -> dict[str, Tensor]:
 
 @contextmanager
 def own_statistics(model: nn.Module, run: Callable[[], None]) -> Iterator[nn.Module]:
-    """Give batch normalisation statistics anew, the mean over the batches that `run` puts through the network.
+    """Recompute the batch-normalisation statistics, as the mean over the batches that `run` passes through the network.
 
     Afterwards each layer has those that it had.
     """

@@ -1,4 +1,4 @@
-"""y[k] = x[k] W[k]^T for K weights at once, in the order of products that is fast both ways."""
+"""y[k] = x[k] W[k]^T for K weights at once, in the operand order that is fast in both passes."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Conv2d(Batched, nn.Conv2d):
         """Map [N, C, H, W] to [N, O, H_out, W_out]; with K weights chunk k of the batch sees weight k.
 
         Raises:
-            BatchError: with K weights, N is no multiple of K or the input has no batch axis.
+            BatchError: with K weights, N is not a multiple of K or the input has no batch axis.
         """
         k = samples(self, (self.weight, 4), (self.bias, 1))
         if not k:

@@ -30,7 +30,7 @@ class Embedding(Batched, nn.Embedding):
         """Look up [...] -> [..., embedding_dim]; with K tables axis 0 of the input is the batch.
 
         Raises:
-            BatchError: with K tables, B is no multiple of K or the input has no batch axis.
+            BatchError: with K tables, B is not a multiple of K or the input has no batch axis.
         """
         k = samples(self, (self.weight, 2))
         if not k:

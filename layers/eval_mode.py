@@ -1,4 +1,4 @@
-"""A network in evaluation mode, for a moment."""
+"""A network temporarily in evaluation mode."""
 
 from __future__ import annotations
 

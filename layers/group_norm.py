@@ -24,7 +24,7 @@ class GroupNorm(Batched, nn.GroupNorm):
         """Normalise [B, C, ...]; with K weights axis 0 is cut into K chunks.
 
         Raises:
-            BatchError: with K weights, B is no multiple of K or there is no axis of channels.
+            BatchError: with K weights, B is not a multiple of K or there is no axis of channels.
         """
         k = samples(self, (self.weight, 1), (self.bias, 1))
         if not k:

@@ -1,4 +1,4 @@
-"""How torch draws linear and convolutional layers, from a stream of one's own."""
+"""Torch's initialisation of linear and convolutional layers, from a given random stream."""
 
 from __future__ import annotations
 

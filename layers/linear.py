@@ -26,7 +26,7 @@ class Linear(Batched, nn.Linear):
         """Map [..., in_features] to [..., out_features]; with K weights the input is [B, ..., in_features].
 
         Raises:
-            BatchError: with K weights, B is no multiple of K or the input has no batch axis.
+            BatchError: with K weights, B is not a multiple of K or the input has no batch axis.
         """
         k = samples(self, (self.weight, 2), (self.bias, 1))
         if not k:

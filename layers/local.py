@@ -17,7 +17,7 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class LocallyConnected2d(Batched, nn.Module):
-    """`torch.nn.Conv2d` without weight sharing: every output site s has weights of its own.
+    """`torch.nn.Conv2d` without weight sharing: every output site s has its own weights.
 
         y[n, o, s] = sum_i W[s, i, o] patch_s(x[n])[i] + b[s, o]
 
@@ -69,7 +69,7 @@ class LocallyConnected2d(Batched, nn.Module):
 
         Raises:
             LayerError: the input is not of the size that the layer was made for.
-            BatchError: with K weights, N is no multiple of K.
+            BatchError: with K weights, N is not a multiple of K.
         """
         _check_input(self, input, self.sites)
         k = samples(self, (self.weight, 3), (self.bias, 2)) or 1
@@ -156,7 +156,7 @@ class LocallyConnected2d(Batched, nn.Module):
 
 
 class FullyConnected2d(nn.Module):
-    """A fully connected layer from maps to maps that remembers where its local blocks are.
+    """A fully connected layer from feature maps to feature maps that records where its local blocks are.
 
     Args:
         sites: of the convolution or locally connected layer that it takes the place of.

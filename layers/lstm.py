@@ -90,7 +90,7 @@ class LSTM(Batched, nn.LSTM):
             sequence after its own last step.
 
         Raises:
-            BatchError: with K weights, B is no multiple of K or the input has no batch axis.
+            BatchError: with K weights, B is not a multiple of K or the input has no batch axis.
             LayerError: with K weights, two directions, a projection, or [T, B, C].
         """
         axes = {name: 2 if name.startswith("weight") else 1 for name in self._flat_weights_names}

@@ -1,4 +1,5 @@
-"""The steps of one LSTM layer for K recurrent weights at once, with a backward pass that keeps the products large."""
+"""The steps of one LSTM layer for K recurrent weights at once, with a backward pass that uses few, large matrix
+products."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ Walk = tuple[Tensor, Tensor, Tensor]
 
 
 class _Recurrence(torch.autograd.Function):
-    """Autograd's own backward pass multiplies and adds up a gradient of the weight at every step.
+    """Autograd's own backward pass computes and accumulates a weight gradient at every step.
 
     Here the steps only pass the state's gradient on, by factors that are made for all steps at once, and the weight's
     gradient is one product at the end.

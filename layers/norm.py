@@ -21,7 +21,7 @@ class LayerNorm(Batched, nn.LayerNorm):
         """Normalise the last axes of [..., *normalized_shape]; with K weights axis 0 is the batch.
 
         Raises:
-            BatchError: with K weights, B is no multiple of K or the input has no batch axis.
+            BatchError: with K weights, B is not a multiple of K or the input has no batch axis.
         """
         axes = len(self.normalized_shape)
         k = samples(self, (self.weight, axes), (self.bias, axes))

@@ -1,4 +1,4 @@
-"""Where the patches of a convolution lie, and the product of each patch with weights of its own."""
+"""The patches of a convolution, and the product of each patch with its own weights."""
 
 from __future__ import annotations
 
@@ -177,7 +177,8 @@ class Sites:
 
 
 class _LocalProduct(torch.autograd.Function):
-    """Keeps the input and not its patches, up to kh * kw times as large, and cuts them again on the way back.
+    """Saves the input instead of its patches, which are up to kh * kw times as large, and extracts them again in the
+    backward pass.
 
     The batch is the innermost axis throughout, so that cutting and gathering move runs of it; the output is left in
     that layout too, and the next such layer takes it as it lies.

@@ -1,4 +1,4 @@
-"""Weights that are never trained: how they are drawn, and how they are scaled for the part of them that is kept."""
+"""Weights that are never trained: how they are initialised, and how they are scaled for the fraction kept."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Floor 2: mask methods (one file each), the algebra of masks, the rows of a forward pass, and MaskedModel."""
+"""Floor 2: mask methods (one file each), set operations on masks, the maskings of a forward pass, and MaskedModel."""

@@ -39,7 +39,7 @@ class Masks(Mapping[str, Tensor]):
     """An immutable mapping from parameter name to a boolean tensor of the parameter's shape.
 
     `a & b`, `a | b`, `a - b` and `~a` act entry by entry and need the same names and shapes on both sides.
-    Signed masks are int8: -1 keeps a weight with its sign turned round. The algebra sees only what is kept.
+    Signed masks are int8: -1 keeps a weight with its sign flipped. The algebra sees only what is kept.
 
     Args:
         tensors: name -> bool or int8 tensor.
@@ -165,9 +165,9 @@ class Masks(Mapping[str, Tensor]):
     def packed(self) -> dict[str, Tensor]:
         """Return the masks as packed bits with their shapes: name -> uint8 [ceil(n / 8)], "name|shape" -> int64.
 
-        Of a signed mask "name|negative" -> uint8 are the bits of the weights whose sign is turned round. Of a mask of
-        units there is a bit for each unit; "name|unit" -> uint8 is the unit's name in ASCII, "name|view" and
-        "name|scores" -> int64 are the shapes of `masks.units.Unit`.
+        Of a signed mask "name|negative" -> uint8 are the bits of the weights whose sign is flipped. Of a mask of units
+        there is a bit for each unit; "name|unit" -> uint8 is the unit's name in ASCII, "name|view" and "name|scores" ->
+        int64 are the shapes of `masks.units.Unit`.
         """
         tensors = {}
         for name, mask in self.compact().items():

@@ -1,8 +1,8 @@
-"""What can stand in for weights that a mask takes away, as the `fill` of `masks.masking.Given`.
+"""Replacements for the weights that a mask drops, as the `fill` of `masks.masking.Given`.
 
-Given(masks, means(weights))             only the subnet works: the others become their tensor's mean
-Given(~masks, fresh(weights, seed))      the subnet is the part that is replaced
-Given(masks, others(weights, network))   ... by the weights of another network
+Given(masks, means(weights))             only the subnet is kept: the other weights become their tensor's mean
+Given(~masks, fresh(weights, seed))      the subnet is replaced by new random weights
+Given(masks, others(weights, network))   the other weights are those of another network
 """
 
 from __future__ import annotations

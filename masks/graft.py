@@ -1,4 +1,4 @@
-"""Grafts: a subnet of one network, the donor, that goes on in another one."""
+"""Grafts: a subnet of one network, the donor, transplanted into another one."""
 
 from __future__ import annotations
 
@@ -17,26 +17,25 @@ from masks.fills import others
 
 
 class Graft:
-    """A network whose weights are the donor's where a mask says so, and its own, new ones elsewhere.
+    """A network whose weights are the donor's inside a mask, and its own new ones elsewhere.
 
         W = M * donor + (1 - M) * new
 
-    The network runs on W, which is put together at every pass. So a frozen donor's part keeps its bits whatever the
-    optimiser does: gradients, momentum and weight decay reach the new weights alone. To train it:
+    The network runs on W, which is assembled at every pass. So the weights of a frozen donor stay bit-identical
+    whatever the optimiser does: gradients, momentum and weight decay reach only the new weights. To train it:
 
         Stage(parameters=graft.trained, loss=lambda batch, masking: loss(graft(batch.x), batch.y), ...)
 
     Args:
-        model: the network to graft upon, freshly initialised: its weights are the new ones. It is changed.
+        model: the network to graft onto, freshly initialised: its weights are the new ones. It is modified.
         donor: the state dict of a network of the same shapes.
-        masks: of some of the model's parameters; True is the donor's. No masks at all: new weights everywhere.
+        masks: of some of the model's parameters; True: the donor's weight. No masks at all: new weights everywhere.
         inherit: which of the parameters and buffers without a mask (embeddings, norms, biases, a head, running
-            statistics) are the donor's too, by dotted name; * and ? are wild. Those are trained. (): none.
-        frozen: the donor's masked part is never changed; False: it is only where the training begins.
+            statistics) are also the donor's, by dotted name; * and ? are wildcards. They are trained. (): none.
+        frozen: the donor's masked part is never changed; False: it is only the initialisation.
 
     Raises:
-        MaskError: a mask is for no parameter of the model, the donor's shape is another one, or a pattern matches
-            nothing.
+        MaskError: a mask names no parameter of the model, a shape of the donor differs, or a pattern matches nothing.
 
     Source: Zhang, Lepori, Pavlick, "Instilling Inductive Biases with Subnetworks", 2023, section 3.
     """
@@ -84,11 +83,11 @@ class Graft:
         return {name: torch.where(self._kept[name], donor, own[name]) for name, donor in self._donor.items()}
 
     def trained(self) -> dict[str, Tensor]:
-        """Return what is trained, by name: every parameter of the model, of which a frozen part stays as it is."""
+        """Return what is trained, by name: every parameter of the model; a frozen part is unaffected."""
         return dict(self.model.named_parameters())
 
     def finalize(self) -> nn.Module:
-        """Write W into the model and return it: from here on it is a network like any other."""
+        """Write W into the model and return it: from then on it is an ordinary network."""
         with torch.no_grad():
             for name, weight in self.weights().items():
                 self.model.get_parameter(name).copy_(weight)

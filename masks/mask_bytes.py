@@ -1,4 +1,4 @@
-"""How many bytes a mask takes to keep: as a bit for each weight, or as indices of those kept."""
+"""How many bytes a mask takes: as one bit per weight, or as indices of the weights kept."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Masking: the masks of one forward pass, given as an argument. Each class says which weights the network runs on.
+"""Masking: the masks of one forward pass, given as an argument. Each class defines the weights to run on.
 
 masked(x)                                     the dense network
-masked(x, Sample("add", k=8, seed=step))      8 draws; chunk i of the batch goes through mask i
+masked(x, Sample("add", k=8, seed=step))      8 samples; chunk i of the batch goes through mask i
 masked(x, Hard("add"))                        the deterministic mask
 masked(x, Given(~masks))                      any Masks
 masked(x, Given(~masks, means(weights)))      the same, but what is not kept becomes the tensor's mean
@@ -31,7 +31,7 @@ TOGETHER = 2**15  # up to so many entries a draw costs its calls, not its work: 
 
 @dataclass(frozen=True)
 class Sample:
-    """K draws of a subnet that is being learned.
+    """K samples of a subnet in training.
 
     Args:
         subnet: its name.

@@ -1,4 +1,4 @@
-"""MaskedModel: a network and its subnets. It runs the network through masks and never changes it."""
+"""MaskedModel: a network and its subnets. It runs the network through masks without modifying it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class MaskedModel:
         unit: which weights share a score: "weight", none; "output", "input", "head", "tensor" (masks/units.py).
 
     Raises:
-        MaskError: a name is no parameter of the model, or a masked parameter has no such units.
+        MaskError: a name is not a parameter of the model, or a masked parameter has no such units.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class MaskedModel:
         return self._scores[subnet]
 
     def first_scores(self, subnet: str, init_value: float | None, seed: int) -> dict[str, Tensor]:
-        """Return the scores that a subnet of that name begins with; see `learn`."""
+        """Return the initial scores of a subnet of that name; see `add_scores`."""
         drawn = {
             name: self.method.init(weight, init_value, stream(seed, "mask", "init", subnet, name))
             for name, weight in self.weights.items()

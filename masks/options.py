@@ -1,4 +1,4 @@
-"""The options of mask training, and the table of mask methods. Read without torch."""
+"""The options of mask training, and the table of mask methods. Does not import torch."""
 
 from __future__ import annotations
 

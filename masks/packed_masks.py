@@ -1,4 +1,4 @@
-"""Many masks of one network, a bit for each weight: what thousands of tasks in one frozen network take."""
+"""Many masks of one network at one bit per weight, for thousands of tasks in one frozen network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POSITIONS = 1024  # bytes of every mask looked at together
 
 
 class PackedMasks:
-    """T masks as packed bits, [bytes, T] uint8: byte p of all masks lies together.
+    """T masks as packed bits, [bytes, T] uint8: byte p of all masks is contiguous.
 
     Args:
         shapes: of the masked parameters, by name.

@@ -1,4 +1,4 @@
-"""Weights under a mask whose gradient goes to the scores as if the mask were them: the straight-through estimator."""
+"""The straight-through estimator: masked weights whose gradient passes to the scores as if they were the mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest entries of a tensor: exactly so many, also among equal ones, by selection and not by sorting."""
+"""The k largest entries of a tensor: exactly k even with ties, by selection instead of sorting."""
 
 from __future__ import annotations
 

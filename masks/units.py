@@ -1,4 +1,4 @@
-"""Units: weights that share one score, such as all that lead into a neuron or belong to an attention head."""
+"""Units: weights that share one score, such as all weights into a neuron or of an attention head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks whose classes are removed: a small convolutional one, and ResNet-110, for images such as CIFAR-10's."""
+"""The networks for class removal: a small convolutional one, and ResNet-110, for images such as CIFAR-10's."""
 
 from __future__ import annotations
 

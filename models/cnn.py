@@ -48,7 +48,7 @@ def digits(input_size: Sequence[int], classes: int, rng: torch.Generator) -> nn.
 
 
 class LogitSum(nn.Module):
-    """Two networks side by side, trained as one: the sum of their logits."""
+    """Two networks in parallel, trained jointly on the sum of their logits."""
 
     def __init__(self, cnn: nn.Module, fcn: nn.Module):
         super().__init__()

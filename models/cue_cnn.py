@@ -31,7 +31,7 @@ class CueCNN(Layered):
             smaller scale a short training ends in a bias for shape, whatever subnetwork was given.
 
     Raises:
-        OptionError: a width is no multiple of 4, or there are not as many strides.
+        OptionError: a width is not a multiple of 4, or there are not as many strides.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""LSTMs from one sequence to another: one reads, the other goes on from its state and answers."""
+"""Sequence-to-sequence LSTMs: an encoder, and a decoder that starts from its final state."""
 
 from __future__ import annotations
 

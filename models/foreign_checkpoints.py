@@ -1,4 +1,4 @@
-"""Weights from a file into a network: a run's tensors/*.npz, or a .pyT file of the original programs."""
+"""Loads weights into a network from a file: a run's tensors/*.npz, or a .pyT file of the original programs."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".npz":
             if not zipfile.is_zipfile(path):
-                raise ValueError("it is no .npz")
+                raise ValueError("it is not an .npz")
             with np.load(path, allow_pickle=False) as file:
                 return {name: torch.from_numpy(file[name]) for name in file.files}
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch would recommend to unpickle it
-        raise CheckpointError(f"{path} is no file of torch.save, or it holds more than tensors and numbers") from None
+        raise CheckpointError(f"{path} is not a torch.save file, or it holds more than tensors and numbers") from None
     except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     weights = found.get("weights", found.get("state_dict", found)) if isinstance(found, dict) else found

@@ -1,4 +1,4 @@
-"""A small GPT: a decoder alone, norms before the layers, positions that are learned, words and outputs tied."""
+"""A small GPT: decoder-only, pre-norm, learned positions, tied input and output embeddings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEVIATION = 0.02  # of every weight and embedding
 
 
 class GPTBlock(nn.Module):
-    """x += attention(norm(x)), each position to itself and those before; x += linear(GELU(linear(norm(x)))).
+    """x += attention(norm(x)), causal, each position to itself and earlier ones; x += linear(GELU(linear(norm(x)))).
 
     Args:
         width: E, of every position.
@@ -58,7 +58,7 @@ class GPT(nn.Module):
         rng: the stream of the parameters: weights and embeddings N(0, 0.02^2), biases 0.
 
     Raises:
-        OptionError: the width is no multiple of the number of heads, or a size is below 1.
+        OptionError: the width is not a multiple of the number of heads, or a size is below 1.
 
     Source: Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; sizes: Zhang, Lepori, Pavlick,
     "Instilling Inductive Biases with Subnetworks", arXiv 2310.10899, section 3 (2 to 12 layers of width 128, 4 heads).

@@ -1,4 +1,4 @@
-"""The networks whose subnetworks are looked for without training their weights: plain ones and residual ones.
+"""The networks whose subnetworks are searched for without training their weights: plain and residual ones.
 
 Plain: linear layers and 3x3 convolutions without biases, and ReLUs. All weights are drawn by `layers.random_weights`.
 """

@@ -1,4 +1,4 @@
-"""Residual networks of torchvision's blocks, for small images and for ImageNet, made of this house's layers."""
+"""Residual networks with torchvision's blocks, for small images and for ImageNet, built from our layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Block(Protocol):
 
 @dataclass(frozen=True)
 class Shape:
-    """What tells one residual network from another.
+    """The parameters that distinguish residual networks.
 
     Attributes:
         bottleneck: torchvision's Bottleneck blocks, otherwise its BasicBlock.

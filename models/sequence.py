@@ -1,4 +1,4 @@
-"""What networks from one sequence to another share: how both are read, taught, and answered word by word."""
+"""What sequence-to-sequence networks share: encoding, teacher forcing, and decoding word by word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.layered import Layered
 
 
 class SequenceModel(Layered):
-    """Base of them. The number behind the last word of a vocabulary ends a sequence, and begins the answer.
+    """Base of these. The index after the last word of a vocabulary ends a sequence, and starts the answer.
 
     Args:
         source_words, target_words: sizes of the vocabularies.
@@ -33,7 +33,8 @@ class SequenceModel(Layered):
             source_length: [B].
             target: [B, T] words of the right answers.
             most: without a target, the longest answer that is tried.
-            taught: whether the words before are the target's; otherwise they are those that the network finds, in a
+            taught: teacher forcing: the decoder is given the target's words; otherwise those that the network finds, in
+                a
                 pass of their own: its gradient would be no other, but dropout is drawn twice.
 
         Returns:

@@ -1,4 +1,4 @@
-"""S networks of one shape as one: every parameter carries a leading axis S, every product is made once for all."""
+"""S networks of the same shape as one: every parameter has a leading axis S, every product is computed once for all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from layers.batched import Batched
 
 
 class Stack:
-    """S networks that are trained, or run, as one batch.
+    """S networks that are trained or run as a batch.
 
     Args:
         network: what they have in common; its layers with parameters come from `layers`. It is copied.

@@ -1,4 +1,4 @@
-"""A Transformer from one sequence to another, which decodes one step at a time without going back over the prefix."""
+"""A sequence-to-sequence Transformer that decodes one step at a time without recomputing the prefix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Heads = tuple[Tensor, ...]
 
 
 class Block(nn.Module):
-    """Attention to itself, in a decoder to the encoded sequence too, and two linear layers; a norm behind each.
+    """Self-attention, in a decoder also cross-attention, and a feed-forward sublayer; each followed by a norm.
 
     Args:
         size: E, of every position.
@@ -71,7 +71,7 @@ def attention(block: nn.Module, name: str) -> MultiheadAttention:
 
 @dataclass(frozen=True)
 class Prefix:
-    """What is kept of the words decoded so far, and of the source.
+    """Cached keys and values of the words decoded so far, and of the source.
 
     Attributes:
         length: number of words.
@@ -88,7 +88,7 @@ class Prefix:
 
 
 class Transformer(SequenceModel):
-    """Encoder and decoder with sinusoidal positions and a norm behind every block; 607,607 parameters for SCAN.
+    """Encoder and decoder with sinusoidal positions and post-norm blocks; 607,607 parameters for SCAN.
 
     Args:
         source_words, target_words: sizes of the vocabularies.

@@ -1,4 +1,4 @@
-"""A network of random linear layers whose hidden units are normalised and switched on and off."""
+"""A network of random linear layers whose hidden units are normalised and masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Untying: a network whose convolutions give way to layers that compute the same and share no weights."""
+"""Untying: replaces the convolutions of a network by layers that compute the same function without sharing weights."""
 
 from __future__ import annotations
 

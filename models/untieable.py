@@ -1,4 +1,4 @@
-"""What about a convolution keeps it from being untied: all that a copy of its weight and settings would lose."""
+"""Reasons why a convolution cannot be untied: everything that a copy of its weight and settings would lose."""
 
 from __future__ import annotations
 

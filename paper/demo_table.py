@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print what `make demo` found: what each subnetwork of a small network can do, and what two masks share."""
+"""Prints the results of `make demo`: the accuracy of each subnetwork of a small network, and what two masks share."""
 
 from __future__ import annotations
 

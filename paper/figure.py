@@ -1,4 +1,5 @@
-"""What every figure shares: the look, the head that says where its numbers come from, and files written in one go.
+"""Shared by all figures: the style, the header that states where the numbers come from, and writing the files
+atomically.
 
 A figure is a module `paper/<system>/plot_<name>.py` with the attributes of `Plot`; `python -m paper.run_all` finds it.
 Pictures are drawn through matplotlib's object interface, so no display and no LaTeX is needed.
@@ -26,7 +27,7 @@ from core.store import Run
 from paper.measure import PERCENT, Measure, Row, seeds_note
 from paper.results import Group
 
-# Okabe and Ito's colours, told apart with any kind of colour vision
+# Okabe and Ito's colours, distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = COLOURS
 DARK, GREY = "#222222", "#767676"
@@ -63,7 +64,7 @@ DPI = 200
 
 
 class Plot(Protocol):
-    """What a module `paper/<system>/plot_<name>.py` has."""
+    """The interface of a module `paper/<system>/plot_<name>.py`."""
 
     NAME: str  # of the module without plot_, and of the folder of its pictures
     TITLE: str
@@ -105,7 +106,7 @@ def legend(axes: Axes, chance: str = "") -> None:
 
 
 def legend_below(fig: Figure, axes: Axes, chance: str = "", columns: int = 0) -> None:
-    """Put the legend of one panel below all of them, in as many columns as there is room for unless told."""
+    """Put the legend of one panel below all of them, in as many columns as fit unless specified."""
     handles, labels = _entries(axes, chance)
     columns = columns or (4 if fig.get_figwidth() > 7.2 else 2)
     fig.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.6)

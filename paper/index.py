@@ -1,4 +1,4 @@
-"""paper/out/index.html: every figure with its numbers, what the paper says, and the commands that made it."""
+"""paper/out/index.html: every figure with its numbers, what the paper reports, and the commands that made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How measures are drawn: bars, lines and levels that say where fewer seeds stand behind them.
+"""How measures are drawn: bars, lines and levels, annotated where they are based on fewer seeds.
 
 A mean line is a comparison of its places, so it runs only through places that have a value of every seed which the
 line has anywhere. Elsewhere it is broken, and the mean of the seeds there is a hollow point. Wherever n is not the

@@ -1,4 +1,4 @@
-"""A number that was measured once for each seed: its mean, its spread, its seeds, and how it is written."""
+"""A number measured once per seed: its mean, its standard deviation, its seeds, and its text form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Measure:
         values: the runs' values; fractions when the unit is "%".
         unit: "%" to be shown in per cent, or "" for a plain number.
         seeds: of the runs that the values come from.
-        usual: the largest n of the table, stated above the picture; a smaller n is said where it stands.
+        usual: the largest n of the table, stated above the figure; a smaller n is annotated where it occurs.
     """
 
     values: tuple[float, ...]
@@ -34,7 +34,7 @@ class Measure:
     def of(cls, pairs: Iterable[tuple[Run, float | None]], unit: str = "") -> Measure:
         """Return the measure of (run, value) pairs.
 
-        What is no finite number (not measured) is left out. A run that two sweeps have in common counts once.
+        Values that are not finite (not measured) are left out. A run that two sweeps have in common counts once.
         """
         once = {run.signature: (run.options.get("seed", 0), value) for run, value in pairs}.values()
         found = [(seed, float(v)) for seed, v in once if isinstance(v, (int, float)) and math.isfinite(v)]
@@ -47,12 +47,12 @@ class Measure:
 
     @property
     def mean(self) -> float:
-        """Mean, NaN of nothing."""
+        """Mean; NaN if empty."""
         return statistics.fmean(self.values) if self.values else math.nan
 
     @property
     def sd(self) -> float:
-        """Sample standard deviation (n - 1); NaN of less than two values, which have none."""
+        """Sample standard deviation (n - 1); NaN for fewer than two values."""
         return statistics.stdev(self.values) if self.n > 1 else math.nan
 
     @property
@@ -61,7 +61,7 @@ class Measure:
         return 100 if self.unit == PERCENT else 1
 
     def text(self) -> str:
-        """Return "98.7 ± 0.4 %"; no spread of a single value, a dash of nothing."""
+        """Return "98.7 ± 0.4 %"; no standard deviation for a single value, a dash if empty."""
         if not self.values:
             return "-"
         if self.unit == PERCENT:

@@ -1,4 +1,4 @@
-"""Runs from W&B, brought into run folders below cache/wandb/, so that figures read them as they read runs/.
+"""Downloads runs from W&B into run folders below cache/wandb/, so that figures read them like those in runs/.
 
 cache/wandb/<entity>/<project>/<sweep>/<signature>/     as core/store.py writes them, without checkpoints
 cache/wandb/<entity>/<project>/known.json               what each run was like then: changed ones are read again

@@ -118,7 +118,7 @@ def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str]
     for group in found:
         rows = plot.table(group.runs, **settings)
         if not rows:
-            _say(f"lacks  {plot.NAME}: the runs of {group.label} have none of its numbers")
+            _say(f"skipped {plot.NAME}: the runs of {group.label} have none of its numbers")
             continue
         name = "__".join([group.name, *(f"set.{option}-{value}" for option, value in settings.items())])
         if out / plot.NAME / f"{name}.json" in drawn:
@@ -132,7 +132,7 @@ def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str]
     if not found:
         first = sweeps[0] if args.sweep else SMALL + sweeps[0]
         hint = sweep_command(first, args.runs)
-        _say(f"lacks  {plot.NAME}: no finished runs of {', '.join(sweeps)}; {hint}")
+        _say(f"skipped {plot.NAME}: no finished runs of {', '.join(sweeps)}; {hint}")
     return drawn
 
 

@@ -1,4 +1,4 @@
-"""A sweep's own runs, and trials: runs in its folder whose options are none of its file's points."""
+"""A sweep's own runs, and trials: runs in its folder whose options match none of its file's points."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[tuple[str, str], ...]  # the options that tell runs apart, as texts
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep file asks for.
+    """The points of a sweep file.
 
     Attributes:
         sweep: the file.
@@ -126,7 +126,7 @@ def texts(options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def key(options: Mapping[str, Any], free: Collection[str] = ()) -> Key:
-    """Return the options by which runs are told apart: all but the seed and `free`."""
+    """Return the options that distinguish runs: all but the seed and `free`."""
     return tuple((name, text) for name, text in texts(options).items() if name != "seed" and name not in free)
 
 

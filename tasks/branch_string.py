@@ -1,4 +1,5 @@
-"""A string between two networks: points between their weights that training pulls down and springs hold together."""
+"""A string between two networks: points between their weights that training moves downhill and springs hold
+together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known of a run before it trains: its options, and whether its task can be made with them."""
+"""Checks before training: the options of a run, and whether its task can be constructed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run from its options to its end: the task is built, its stages are run, and how it ended is recorded."""
+"""Executes one run: builds the task, runs its stages, and records how it ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images that a task's options ask for."""
+"""The images of an image task."""
 
 from __future__ import annotations
 

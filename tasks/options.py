@@ -1,4 +1,4 @@
-"""What can be chosen in each task. Read without torch, so that help and sweep listings are quick."""
+"""The options of each task. Does not import torch, so that help and sweep listings are fast."""
 
 from __future__ import annotations
 

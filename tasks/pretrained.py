@@ -1,4 +1,4 @@
-"""The trained weights of a finished run, for another one to begin with."""
+"""Loads the trained weights of a finished run into another one."""
 
 from __future__ import annotations
 

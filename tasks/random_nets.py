@@ -1,4 +1,4 @@
-"""The network with random weights that a task's options ask for."""
+"""Builds the network with random weights that a task's options describe."""
 
 from __future__ import annotations
 

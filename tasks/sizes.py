@@ -1,4 +1,4 @@
-"""Sizes that a task's data sets a limit to: checked as soon as the data is there, before anything is trained."""
+"""Options limited by the size of a task's data: checked as soon as the data is known, before any training."""
 
 from __future__ import annotations
 

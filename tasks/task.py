@@ -1,4 +1,4 @@
-"""What every task is: options, a device, and the stages that `core.fit` runs."""
+"""The base of all tasks: options, a device, and the stages that `core.fit` runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ OptionsT = TypeVar("OptionsT", bound=TaskOptions)
 class Task(ABC, Generic[OptionsT]):
     """Base of all tasks.
 
-    Making a task builds its network and refuses whatever options, network and the outline of the data rule out; the
-    data itself is loaded when it is first used. So `run.py --check` makes tasks to find mistakes, and a run makes its
-    task to begin.
+    Constructing a task builds its network and rejects everything that the options, the network and the outline of the
+    data rule out; the data itself is loaded on first use. So `run.py --check` constructs tasks to find mistakes.
 
     Args:
         options: the task's options dataclass, of the class that the task names: Task[OptionsT].
         run: where results are written.
-        mirrors: trackers that show them too.
+        mirrors: trackers that also display them.
     """
 
     def __init__(self, options: OptionsT, run: Run, mirrors: Mirrors):

@@ -1,4 +1,4 @@
-"""The backends that run K weight sets through a network: which of them it allows, and why not the others."""
+"""The backends that run K weight sets through a network: which of them a network supports, and why not the others."""
 
 from __future__ import annotations
 

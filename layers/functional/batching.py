@@ -1,7 +1,7 @@
 """One forward pass through K versions of a network's weights: by batched layers, by vmap, or by a loop.
 
-All three take the batch [B, ...] as K consecutive chunks of B/K rows, chunk i through weights i, and return
-[B, ...]. They give the same numbers; they differ in speed and in what they can run (`ways.py`).
+All three take the batch [B, ...] as K consecutive chunks of B/K rows, chunk i through weights i, and return [B, ...].
+They give the same numbers; they differ in speed and in what they can run (`backends.py`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def forward(
         The model's output, each tensor [B, ...].
 
     Raises:
-        BatchError: the batch is no multiple of K, or a tensor has no batch axis.
+        BatchError: the batch is not a multiple of K, or a tensor has no batch axis.
         LayerError: a module cannot run the way it was asked to; the text names it and the way out.
         MaskError: a name or shape does not fit the model.
         OptionError: `how` is none of the above.

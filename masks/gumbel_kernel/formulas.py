@@ -1,4 +1,4 @@
-"""The law of a Gumbel-sigmoid mask. These formulas run on torch tensors and on numpy arrays alike.
+"""The distribution of a Gumbel-sigmoid mask. These formulas run on torch tensors and on numpy arrays alike.
 
 A mask keeps entry i where u > sigmoid(-score_i), which is sigmoid(score_i + log(u / (1-u))) > 1/2: the
 temperature plays no part in it. It is decided by comparing the hash with a whole number that comes from sums,

@@ -1,4 +1,4 @@
-"""Supermasks: a weight is kept by the toss of a coin whose odds are learned."""
+"""Bernoulli supermasks: a weight is kept with a learned probability."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 class Bernoulli(MaskMethod):
     """m ~ Bernoulli(p), p = sigmoid(score), with the identity as gradient to p. Penalty: the sum of the scores.
 
-    With g = dL/dm, dL/dscore = g p (1 - p): g/4 at 0, and .018 g where |score| is 4. The draws are those of
-    `masks.methods.gumbel.Gumbel`, whose gradient depends on the draw too.
+    With g = dL/dm, dL/dscore = g p (1 - p): g/4 at 0, and .018 g where |score| is 4. The samples are those of
+    `masks.methods.gumbel.Gumbel`, whose gradient also depends on the sample.
 
     Args:
-        gradient: sigmoid: g p (1 - p); identity: g, which does not fade where p is near 0 or 1.
+        gradient: sigmoid: g p (1 - p); identity: g, which does not vanish where p is near 0 or 1.
 
     Source: Zhou, Lan, Liu, Yosinski, "Deconstructing Lottery Tickets: Zeros, Signs, and the Supermask", NeurIPS 2019,
-    section 5; the gradient as in the code of Ramanujan et al., CVPR 2020, whose learning rates go with it.
+    section 5; the gradient as in the code of Ramanujan et al., CVPR 2020, to which their learning rates are tuned.
     """
 
     revision: ClassVar[int] = 2

@@ -1,4 +1,4 @@
-"""Continuous sparsification: soft masks that harden while they are learned."""
+"""Continuous sparsification: soft masks that harden during training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Magnitude pruning: the control that looks only at the size of the trained weights."""
+"""Magnitude pruning: a control that depends only on the magnitude of the trained weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Magnitude(MaskMethod):
-    """Keep the `keep` fraction of each tensor with the largest |weight|; nothing is learned.
+    """Keep the `keep` fraction of each tensor with the largest |weight|; nothing is trained.
 
     The scores are the weights' magnitudes, of a unit their mean; they get no gradient. Exactly
     max(1, round(keep * size)) are kept; of equal ones those that come last.

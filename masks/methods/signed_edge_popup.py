@@ -1,4 +1,4 @@
-"""Edge-popup with signs: of the weights with the highest scores, each is kept as it is or turned round."""
+"""Edge-popup with signs: the weights with the largest |score| are kept, with or without their sign flipped."""
 
 from __future__ import annotations
 

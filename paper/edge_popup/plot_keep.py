@@ -1,4 +1,4 @@
-"""How good a subnetwork of a random network is, against how much of it is kept."""
+"""Accuracy of a subnetwork of a random network against the fraction kept."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from paper.measure import Row, measured, with_numbers
 NAME = "keep"
 TITLE = "Subnetworks of random networks"
 CAPTION = (
-    "Accuracy on the test set of the subnetwork that edge-popup finds in a network whose weights are random and never "
-    "trained, against the fraction of the weights that is kept, for each way to draw the weights; scaled: times "
-    "sqrt(1 / keep). Grey: random masks of the same size on the same weights (a line for each way to draw them). "
-    "Dashes: the same network without a mask, its weights trained, where that was run. Points: mean at the end of "
-    "training; error bars: sample standard deviation over seeds; small dots: single seeds."
+    "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the "
+    "fraction of weights kept, for each initialisation of the weights; scaled: multiplied by sqrt(1 / keep). Grey: "
+    "random masks of the same size on the same weights (one line per initialisation). Dashes: the same network "
+    "without a mask and with trained weights, where such runs exist. Points: mean at the end of training; error bars: "
+    "sample standard deviation over seeds; small dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -41,9 +41,10 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "The best subnetworks keep 30 to 70 %; a whole random network is at chance. Signed constants are better than "
-    "Kaiming normal weights, and the scale helps where little is kept. At the depth of Conv-8 a subnetwork matches "
-    "the trained network. CIFAR-10, read off the figures: about 77.5, 86, 88, 88.5 % for Conv-2, 4, 6, 8."
+    "The best subnetworks keep 30 to 70 % of the weights; the full random network is at chance. Signed constants are "
+    "better than Kaiming normal weights, and scaling helps when few weights are kept. At the depth of Conv-8, a "
+    "subnetwork matches the trained network. CIFAR-10, read off the figures: about 77.5, 86, 88, 88.5 % for Conv-2, "
+    "4, 6, 8."
 )
 OTHERS = (GREEN, PURPLE)
 
@@ -96,7 +97,7 @@ def draw(rows: list[Row]) -> Figure:
         for words, dashes in DASHES.items():
             level(axes, here[0][words], words, color=GREY, linestyle=dashes)
         axes.set_title(network, loc="left")
-        axes.set_xlabel("fraction of the weights kept")
+        axes.set_xlabel("fraction of weights kept")
         axes.set_xlim(0, 1.03)
         axes.set_ylim(0, 104)
         entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))

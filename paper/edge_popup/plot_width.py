@@ -1,4 +1,4 @@
-"""How good a subnetwork of a random network is, against how wide the network is."""
+"""Accuracy of a subnetwork of a random network against the network's width."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from paper.measure import Row, measured, with_numbers
 NAME = "width"
 TITLE = "Subnetworks of wider random networks"
 CAPTION = (
-    "Accuracy on the test set of the subnetwork that edge-popup finds in a network whose weights are random and never"
-    " trained, against the width of the network, which multiplies the number of channels of every layer. Grey, dashes: "
-    "the same network without a mask, its weights trained. Points: mean at the end of training; error bars: sample "
-    "standard deviation over seeds; small dots: single seeds. The accuracy axis need not start at 0."
+    "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the width "
+    "of the network, a factor on the number of channels of every layer. Grey, dashes: the same network without a mask "
+    "and with trained weights. Points: mean at the end of training; error bars: sample standard deviation over seeds; "
+    "small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 2
@@ -28,7 +28,7 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "On CIFAR-10, from about 1.5 to 2 times the width a subnetwork of Conv-4 and Conv-6 is as good as the trained "
+    "On CIFAR-10, from about 1.5 to 2 times the width, a subnetwork of Conv-4 and Conv-6 is as good as the trained "
     "network."
 )
 
@@ -64,7 +64,7 @@ def draw(rows: list[Row]) -> Figure:
         axes.set_xticks(widths, [f"{width:g}" for width in widths])
         axes.minorticks_off()
         axes.set_title(network, loc="left")
-        axes.set_xlabel("width, as a factor")
+        axes.set_xlabel("width factor")
     panels[0][0].set_ylabel("accuracy on the test set [%]")
     fig.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return fig

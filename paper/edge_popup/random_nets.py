@@ -1,4 +1,4 @@
-"""What the figures of random networks share: how a network and its random weights are called."""
+"""Shared by the figures of random networks: names of networks and their initialisations."""
 
 from __future__ import annotations
 

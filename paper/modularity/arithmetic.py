@@ -1,4 +1,4 @@
-"""What the arithmetic figures have in common: names of the subtasks and of the networks' layers."""
+"""Shared by the arithmetic figures: names of the subtasks and of the networks' layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures of language, mathematics and images have in common: names of splits and classes, and their runs."""
+"""Shared by the figures of language, mathematics and images: names of splits and classes, and their runs."""
 
 from __future__ import annotations
 

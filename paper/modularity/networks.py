@@ -1,4 +1,4 @@
-"""How the figures name networks: by what they do and how they are built, and by an option where that is not enough."""
+"""How figures name networks: by task and architecture, and by an option where that is ambiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the network answers when the weights that only one class needs are removed."""
+"""Predictions of the network when the weights that only one class needs are removed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from paper.modularity.language_images import HEADING, class_names, removed_class
 from paper.results import array
 
 NAME = "class_confusion"
-TITLE = "Change of the answers when a class is removed"
+TITLE = "Change of the predictions when a class is removed"
 CAPTION = (
-    "For the mask of all classes but one: the share of each answer (column) among the test images of a class (row), "
-    "less that of the control mask, in percentage points. Mean over seeds; the standard deviations are in the table. "
-    "The removed class is framed: blue on the diagonal is what it loses, red are the answers in its place. Every mask "
-    "has the control's scores in the last layer (keep_last_layer), so that the class itself can still be named."
+    "For the mask of all classes but one: the fraction of test images of a class (row) that receive each prediction "
+    "(column), minus that of the control mask, in percentage points. Mean over seeds; the standard deviations are in "
+    "the table. The removed class is framed: blue on the diagonal is the accuracy it loses, red the classes predicted "
+    "instead. Every mask uses the control's scores in the last layer (keep_last_layer), so that the removed class can "
+    "still be predicted."
 )
 FAMILY = HEADING
 ORDER = 5
@@ -28,7 +29,7 @@ SWEEPS = ("cifar10", "cifar10_no_dropout", "cifar10_resnet")
 PER = "group"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Removing the weights of a class destroys mainly that class."
+PAPER = "Removing the weights of a class mainly destroys that class."
 COLUMNS = 5
 NAMED = 20  # more classes than these are not named at the axes
 
@@ -80,8 +81,8 @@ def draw(rows: list[Row]) -> Figure:
         axes.spines[:].set_visible(False)
     bar = fig.colorbar(image, ax=panels, shrink=0.75, aspect=30, label="change [percentage points]")
     bar.outline.set_visible(False)
-    fig.supxlabel("answer", fontsize=9)
-    fig.supylabel("class of the images", fontsize=9)
+    fig.supxlabel("predicted class", fontsize=9)
+    fig.supylabel("true class", fontsize=9)
     return fig
 
 

@@ -1,4 +1,4 @@
-"""How much of a class is lost with the weights that only it needs, and how much of the others."""
+"""Accuracy drop of a class when the weights that only it needs are removed, and of the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from paper.modularity.language_images import HEADING, class_names, removed_class
 from paper.modularity.networks import networks
 
 NAME = "class_drop"
-TITLE = "Loss of the removed class, and of the others"
+TITLE = "Accuracy drop of the removed class, and of the others"
 CAPTION = (
-    "Test accuracy of single classes by the mask of all classes but one, compared with the control mask. Above: loss "
-    "of the removed class, in per cent of its accuracy by the control mask. Below: the largest loss of any other "
-    "class, also relative to its accuracy by the control mask (0 where all others gain), in per cent of the removed "
-    "class's relative loss; as the largest of several it is above 0 even where nothing is lost but by chance. Bars: "
-    "mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: seeds in which the control "
-    "mask never recognises the class (both panels) or the removed class loses nothing (below)."
+    "Test accuracy of single classes through the mask of all classes but one, compared with the control mask. Top: "
+    "drop of the removed class, in per cent of its accuracy through the control mask. Bottom: the largest drop of any "
+    "other class, also relative to its accuracy through the control mask (0 if all others gain), in per cent of the "
+    "removed class's relative drop; since it is a maximum over classes, it is above 0 even if all drops are due to "
+    "chance. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: seeds in "
+    "which the control mask never recognises the class (both panels) or the removed class loses nothing (bottom)."
 )
 FAMILY = HEADING
 ORDER = 6
@@ -32,8 +32,8 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "Removing the weights of a class destroys mainly that class. The axis of the published figure of the largest "
-    "other loss ends at 10 % of the class's own."
+    "Removing the weights of a class mainly destroys that class. The axis of the published figure for the largest "
+    "drop of another class ends at 10 % of that of the removed class."
 )
 RELATIVE, OTHER = "loss relative to the control", "largest other loss relative to the control"
 RATIO = "largest other relative loss / that of the class"

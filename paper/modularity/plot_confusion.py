@@ -14,12 +14,12 @@ from paper.modularity.arithmetic import HEADING, WORDS, subtasks
 from paper.results import array
 
 NAME = "confusion"
-TITLE = "Which operation is carried out"
+TITLE = "Which operation is performed"
 CAPTION = (
-    "Share of the answers that are right for +, right for ×, or neither, by the operation that was asked "
-    "for, on the test set (operand pairs that were never trained on, unless data.split says otherwise): mean ± sample "
-    "standard deviation over seeds. Each row of a panel sums to 100 %, or to a little more, because an "
-    "answer that is right for both (2 + 2 = 2 × 2) counts for both."
+    "Fraction of the answers that are correct for +, correct for ×, or neither, by the operation asked for, on the "
+    "test set (operand pairs never seen in training, unless data.split says otherwise): mean ± sample standard "
+    "deviation over seeds. Each row of a panel sums to 100 %, or slightly more, because an answer that is correct for "
+    "both (2 + 2 = 2 × 2) counts for both."
 )
 FAMILY = HEADING
 ORDER = 4
@@ -80,7 +80,7 @@ def draw(rows: list[Row]) -> Figure:
         axes.spines[:].set_visible(False)
     for axes in panels[len(subnets) :]:
         axes.remove()
-    fig.supxlabel("answer is right for [%]", fontsize=9)
+    fig.supxlabel("answer is correct for [%]", fontsize=9)
     return fig
 
 

@@ -1,4 +1,4 @@
-"""How far masks on the last layers turn the gradient of the weights that they keep."""
+"""How much masks on the last layers rotate the gradient of the remaining weights."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from paper.modularity.language_images import HEADING, class_names
 NAME = "gradient_similarity"
 TITLE = "Gradients with and without masks on the last layers"
 CAPTION = (
-    "Cosine of the angle between two gradients of the loss on the held-out images of all classes: of the network with "
-    "all its weights, and of the network with the mask of all classes but one on its last layers, on the weights that "
-    "are left. 0 masked layers: the same network. Points: mean; error bars: sample standard deviation over seeds; "
-    "small dots: single seeds; bands in their place where there are more than three masks."
+    "Cosine similarity between two gradients of the loss on held-out images of all classes, over the remaining "
+    "weights: that of the full network, and that of the network with the mask of all classes but one on its last "
+    "layers. 0 masked layers: the same network. Points: mean; error bars: sample standard deviation over seeds; small "
+    "dots: single seeds; with more than three masks, bands instead."
 )
 FAMILY = HEADING
 ORDER = 9
@@ -57,7 +57,7 @@ def draw(rows: list[Row]) -> Figure:
     axes.axhline(0, color="#E6E6E6", linewidth=0.8)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1.04)
-    axes.set_xlabel("masked layers, from the output")
-    axes.set_ylabel("cosine of the gradients")
+    axes.set_xlabel("number of masked layers, from the output")
+    axes.set_ylabel("cosine similarity of the gradients")
     axes.legend(loc="best", title="mask of")
     return fig

@@ -1,4 +1,4 @@
-"""Which half of the layers the whole task's mask damages."""
+"""Accuracy drop from masking the early or the late half of the layers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from paper.modularity.networks import networks
 NAME = "half_mask"
 TITLE = "Masking the early or the late half of the layers"
 CAPTION = (
-    "Loss of accuracy on the test set, in percentage points of the unmasked network's, when the control mask is "
-    "applied to the early or to the late half of the layers and the other half is complete. Test sets: operand pairs "
-    "that were never trained on (unless data.split says otherwise), test commands of the split of SCAN that the "
-    "network is trained on, test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
-    "seeds."
+    "Drop in test accuracy relative to the unmasked network, in percentage points, when the control mask is applied "
+    "to the early or the late half of the layers and the other half is unmasked. Test sets: operand pairs never seen "
+    "in training (unless data.split says otherwise), test commands of the SCAN split that the network is trained on, "
+    "test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 7
@@ -63,7 +62,7 @@ def draw(rows: list[Row]) -> Figure:
     ticks = ["\n".join(fill(words, 16) for words in row["network"].split(", ")) for row in rows]
     axes.set_xticks(range(len(rows)), ticks)
     axes.set_xlim(-0.6, len(rows) - 0.4)
-    axes.set_ylabel("loss of accuracy [percentage points]")
+    axes.set_ylabel("drop in accuracy [percentage points]")
     legend(axes)
     return fig
 

@@ -1,4 +1,4 @@
-"""How many hard questions a mask answers that is learned from easy ones."""
+"""Accuracy on hard questions of a mask trained on easy ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from paper.modularity.language_images import HEADING, accuracies, with_masks
 from paper.modularity.networks import module, networks
 
 NAME = "hard_questions"
-TITLE = "DeepMind mathematics: hard questions by what easy ones need"
+TITLE = "DeepMind mathematics: hard questions with the weights for easy ones"
 CAPTION = (
     "Accuracy on the hard test questions of each module: of the network, which is trained on easy, medium and hard "
-    "questions (dm_math.train_splits), of the mask that is learned from the same questions (control), and of the mask "
-    "that is learned from the easy ones (dm_math.mask_splits). An answer is right when every character is, and its "
-    "length. Dashes: random masks with as many weights in every tensor. Bars: mean; error bars: sample standard "
-    "deviation over seeds; dots: single seeds. The laptop-sized sweeps generate their questions (dm_math.generate)."
+    "questions (dm_math.train_splits), of the mask trained on the same questions (control), and of the mask trained "
+    "on the easy ones (dm_math.mask_splits). An answer is correct if every character and the length are. Dashes: "
+    "random masks with the same number of weights per tensor. Bars: mean; error bars: sample standard deviation over "
+    "seeds; dots: single seeds. The laptop-sized sweeps generate their questions (dm_math.generate)."
 )
 FAMILY = HEADING
 ORDER = 4
@@ -30,7 +30,7 @@ SWEEPS = ("dm_math_add_or_sub", "dm_math_lin1d", "dm_math_diff", "dm_math_sort",
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Masks that are learned from easy questions lose hard ones; control masks do not."
+PAPER = "Masks trained on easy questions fail on hard ones; control masks do not."
 SUBNETS = ("trained network", "control mask", "mask of the easy ones")
 
 

@@ -15,10 +15,10 @@ from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks, weight
 NAME = "iou"
 TITLE = "Overlap of the two parts' masks"
 CAPTION = (
-    "Intersection over union (IoU) and over the smaller mask (IoMin) of the masks of the two parts, for "
-    "every weight matrix from input to output and for all masked weights. Dashes: what random masks of the "
-    "same sizes would be expected to have; an overlap at that level is no reuse. Biases are left out of the "
-    "layers. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    "Intersection over union (IoU) and over the smaller mask (IoMin) of the masks of the two parts, for every weight "
+    "matrix from input to output and for all masked weights. Dashes: expected value for random masks of the same "
+    "sizes; an overlap at that level is no evidence of reuse. Biases are excluded from the layers. Bars: mean; error "
+    "bars: sample standard deviation over seeds; dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 2
@@ -27,8 +27,8 @@ PER = "group"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "Double addition: the overlap of hidden weights between two identical functions is small, in the feed- "
-    "forward network and in the LSTM. + and ×: sharing is high at input and output, low in the middle."
+    "Double addition: the overlap of hidden weights between two identical functions is small, in the feed-forward "
+    "network and in the LSTM. + and ×: sharing is high at input and output, low in the middle."
 )
 MEASURES = {"IoU": "iou", "IoMin": "iomin"}
 

@@ -1,4 +1,4 @@
-"""How decided the masks are: the distribution of the probabilities to keep a weight."""
+"""Distribution of mask probabilities."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from paper.modularity.networks import networks
 from paper.results import array
 
 NAME = "mask_histogram"
-TITLE = "How decided the masks are"
+TITLE = "Distribution of mask probabilities"
 CAPTION = (
-    "Distribution of sigmoid(score), the probability to keep a weight, over all masked weights at the end "
-    "of the control mask's training, in bins of 0.02. Left: linear, without the first bin, which holds the "
-    "weights that are surely removed; right: all, logarithmic. Lines: mean; bands: ± sample standard "
-    "deviation over seeds."
+    "Distribution of sigmoid(score), the probability of keeping a weight, over all masked weights at the end of the "
+    "control mask's training, in bins of 0.02. Left: linear scale, without the first bin, which contains the weights "
+    "almost certainly removed; right: all bins, logarithmic scale. Lines: mean; bands: ± sample standard deviation "
+    "over seeds."
 )
 FAMILY = HEADING
 ORDER = 8
@@ -71,8 +71,8 @@ def draw(rows: list[Row]) -> Figure:
     for axes, title in ((linear, "linear, from 0.02"), (logarithmic, "logarithmic, all")):
         axes.set_title(title, loc="left")
         axes.set_xlim(0, 1)
-        axes.set_xlabel("probability to keep a weight")
-    linear.set_ylabel("share of the weights [%]")
+        axes.set_xlabel("probability of keeping a weight")
+    linear.set_ylabel("fraction of the weights [%]")
     handles, labels = linear.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower left", ncols=2, handlelength=1.4)
     return fig

@@ -1,4 +1,4 @@
-"""How much two masks of the same classes on the same network overlap."""
+"""Overlap of two masks of the same classes on the same network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from paper.modularity.language_images import HEADING, class_names
 NAME = "mask_stability"
 TITLE = "Overlap of two masks of the same classes"
 CAPTION = (
-    "Each mask is learned twice on the same network, from other draws of the same images: intersection over union "
-    "(IoU) of the two, over all masked weights but those of a last layer that all masks have in common "
-    "(keep_last_layer). Dashes: what random masks of the same sizes would be expected to have. The pairs of classes "
-    "are drawn by the seed, so that few have been learned with several seeds; mean: over the pairs of each seed, then "
-    "over seeds. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. In the table: IoU "
-    "with the common last layer counted, as in the original program."
+    "Two masks are trained on the same network and images with different random samples: intersection over union "
+    "(IoU) of the two, over all masked weights except those of a last layer that all masks have in common "
+    "(keep_last_layer). Dashes: expected value for random masks of the same sizes. The pairs of classes are drawn "
+    "from the seed, so that few are trained with several seeds; mean: over the pairs of each seed, then over seeds. "
+    "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. In the table: IoU including "
+    "the common last layer, as in the original program."
 )
 FAMILY = HEADING
 ORDER = 7

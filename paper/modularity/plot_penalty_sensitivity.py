@@ -1,4 +1,4 @@
-"""What the weight of the mask regulariser decides: accuracy, and how much the operations share."""
+"""Effect of the mask regulariser's weight on accuracy, and on how much the operations share."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from paper.measure import Measure, Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE, HEADING
 
 NAME = "penalty_sensitivity"
-TITLE = "How the penalty changes accuracy and sharing"
+TITLE = "Effect of the penalty on accuracy and sharing"
 CAPTION = (
-    "Accuracy of the control mask on the test set (operand pairs that were never trained on, unless "
-    "data.split says otherwise), against mask.penalty; one dot for each run, coloured by the part of the + mask that "
-    "the × mask keeps too (all masked weights). Line: mean over seeds. Star: the mean at the penalty of the "
-    "published experiments, 0.0001, where it was run. Penalties do not carry over from the published to the "
-    "laptop-sized networks. The accuracy axis need not start at 0."
+    "Accuracy of the control mask on the test set (operand pairs never seen in training, unless data.split says "
+    "otherwise), against mask.penalty; one dot per run, coloured by the fraction of the + mask that the × mask also "
+    "keeps (all masked weights). Line: mean over seeds. Star: the mean at the penalty of the published experiments, "
+    "0.0001, where it was run. Penalties do not transfer from the published to the laptop-sized networks. The "
+    "accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 6
@@ -29,7 +29,7 @@ PER = "group"
 FREE = ("mask.penalty",)
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "The authors chose 0.0001. The colours of their plot, the sharing of the + mask over all penalties, run "
+    "The authors chose 0.0001. The colour scale of their plot, the sharing of the + mask over all penalties, ranges "
     "from 25 to 55 %."
 )
 PUBLISHED = 1e-4
@@ -84,7 +84,7 @@ def draw(rows: list[Row]) -> Figure:
     axes.set_yticks(range(lowest, 101, (100 - lowest) // 5))
     axes.set_ylabel("accuracy of the control mask [%]")
     bar = fig.colorbar(dots, ax=axes, pad=0.02)
-    bar.set_label("shared of the + mask [%]")
+    bar.set_label("shared fraction of the + mask [%]")
     bar.outline.set_visible(False)
     return fig
 

@@ -1,4 +1,4 @@
-"""What the masks, their inverses and random masks can do: accuracy on each part of the task."""
+"""Accuracy of masks, their inverses and random masks on each part of the task."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from paper.modularity.arithmetic import HEADING, WORDS, subtasks
 NAME = "performance"
 TITLE = "What each subnetwork can do"
 CAPTION = (
-    "Accuracy on the test set (operand pairs that were never trained on, unless data.split says otherwise): of the "
-    "trained network, of the mask learned for the whole task (control) and for each part, of everything but "
-    "those weights (inverted), and of a random mask with as many weights in every tensor as the control "
-    "mask. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Inverted masks "
-    "invert the input and output layers too; --set inverse_io=control gives these layers the control mask "
-    "instead, --set inverse_io=ones leaves them unmasked."
+    "Accuracy on the test set (operand pairs never seen in training, unless data.split says otherwise): of the "
+    "trained network, of the mask trained for the whole task (control) and for each part, of the complements of those "
+    "masks (inverted), and of a random mask with as many weights per tensor as the control mask. Bars: mean; error "
+    "bars: sample standard deviation over seeds; dots: single seeds. Inverted masks also invert the input and output "
+    "layers; --set inverse_io=control applies the control mask to these layers instead, --set inverse_io=ones leaves "
+    "them unmasked."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -39,10 +39,9 @@ PER = "group"
 FREE = ()
 OPTIONS = {"inverse_io": ("none", "control", "ones")}
 PAPER = (
-    "Double addition: each pair's mask solves its pair (about 100 %) and not the other; the inverted mask "
-    "loses its own pair and largely keeps the other. Showing each pair only in its own time steps, or "
-    "copying the input and output weights, does not change this. In general, functions specialise but "
-    "submodules are not reused."
+    "Double addition: each pair's mask solves its pair (about 100 %) but not the other; the inverted mask fails on "
+    "its own pair and largely preserves the other. Showing each pair only in its own time steps, or copying the input "
+    "and output weights, does not change this. In general, functions specialise but submodules are not reused."
 )
 WAYS = {"none": "inverted", "control": "control mask", "ones": "unmasked"}
 LAYERS = "input and output layers"

@@ -1,4 +1,4 @@
-"""Which output weights of the whole task's mask a split's mask lacks, word by word."""
+"""Output weights of the whole task's mask that are missing from a split's mask, word by word."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from paper.modularity.networks import networks
 from paper.results import mask
 
 NAME = "removed_words"
-TITLE = "SCAN: output weights that the mask of a split lacks"
+TITLE = "SCAN: output weights missing from the mask of a split"
 CAPTION = (
-    "Of the weights that lead to each word of the answer and that the control mask keeps, the part that the mask of a "
-    "split's training commands does not keep; all: of all words together. END ends an answer. Biases are not masked. "
-    "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: words of which the "
-    "control mask keeps no weight."
+    "Of the weights into each output word that the control mask keeps, the fraction that the mask of a split's "
+    "training commands does not keep; all: over all words together. END ends an answer. Biases are not masked. Bars: "
+    "mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: words of which the control "
+    "mask keeps no weight."
 )
 FAMILY = HEADING
 ORDER = 2
@@ -30,7 +30,7 @@ SWEEPS = ("scan", "trafo_scan")
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "LSTM, mask of the split jump: what it lacks in the output layer belongs mostly to the word I_JUMP."
+PAPER = "LSTM, mask of the split jump: the weights missing in the output layer belong mostly to the word I_JUMP."
 OUTPUT = {"scan": "output.weight", "trafo_scan": "output_map.weight"}
 COLUMNS = {split: f"lacking in the mask of {words}" for split, words in SPLITS.items()}
 ALL = "all"

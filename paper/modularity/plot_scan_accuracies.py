@@ -1,4 +1,4 @@
-"""What the mask of a split's training commands answers in the split's test, beside the mask of all commands."""
+"""Test accuracy on a split of the mask of its training commands, compared with the mask of all commands."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from paper.modularity.language_images import HEADING, SPLITS, accuracies, with_m
 from paper.modularity.networks import networks
 
 NAME = "scan_accuracies"
-TITLE = "SCAN: commands that a split leaves out"
+TITLE = "SCAN: commands held out by a split"
 CAPTION = (
     "Accuracy on the test commands of three splits of SCAN: of the network, which is trained on the training commands "
-    "of the simple split (scan.train_split), of the mask that is learned from the same commands (control), and of the "
-    "mask that is learned from the split's own training commands, which leave out commands of the tested kind. An "
-    "answer is right when every word is, and its length. Dashes: random masks with as many weights in every tensor. "
-    "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    "of the simple split (scan.train_split), of the mask trained on the same commands (control), and of the mask "
+    "trained on the split's own training commands, which lack commands of the tested kind. An answer is correct if "
+    "every word and the length are. Dashes: random masks with the same number of weights per tensor. Bars: mean; "
+    "error bars: sample standard deviation over seeds; dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -31,8 +31,8 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "The mask of all commands answers about all of every split's test. The mask of a split's training commands answers "
-    "much less of the split's test: least after jump, then length, then turn left."
+    "The mask of all commands solves nearly all of every split's test set. The mask of a split's training commands "
+    "solves much less of the split's test set: least for jump, then length, then turn left."
 )
 SUBNETS = ("trained network", "control mask", "mask of the split")
 

@@ -1,4 +1,4 @@
-"""A mask that is learned from a split's training commands, beside a network that is trained on them."""
+"""A mask trained on a split's training commands, compared with a network trained on them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from paper.modularity.networks import networks
 from paper.results import series
 
 NAME = "scan_baseline"
-TITLE = "SCAN: masks of a split, and networks trained on it"
+TITLE = "SCAN: masks of a split, and networks trained on the split"
 CAPTION = (
-    "Accuracy on the test commands of three splits of SCAN: of networks whose weights are trained on the split's "
-    "training commands, and of masks that are learned from the same commands on networks that are trained on the "
-    "simple split (scan.train_split) and so know all commands. An answer is right when every word is, and its length. "
-    "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    "Accuracy on the test commands of three splits of SCAN: of networks trained on the split's training commands, and "
+    "of masks trained on the same commands, on networks trained on the simple split (scan.train_split), which "
+    "contains all kinds of commands. An answer is correct if every word and the length are. Bars: mean; error bars: "
+    "sample standard deviation over seeds; dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 3
@@ -29,7 +29,7 @@ SWEEPS = ("scan_baseline", "scan", "trafo_scan")
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "What is left after masking is similar to what networks reach that are trained on the split."
+PAPER = "The accuracy left after masking is similar to that of networks trained on the split."
 SUBNETS = ("network trained on the split", "mask of the split")
 BASELINE = "train_baseline"
 OF_TRAINING = (BASELINE, "scan.analyze_splits", "train.eval_batch_size")  # in which the two kinds of runs may differ

@@ -14,11 +14,11 @@ from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks
 from paper.modularity.networks import networks
 
 NAME = "sharing_vs_size"
-TITLE = "Sharing against the size of the network"
+TITLE = "Sharing against network size"
 CAPTION = (
-    "Part of each operation's mask that the other operation's mask keeps too, over all masked weights, for "
-    "feed-forward networks from small to large. Dashes: what random masks of the same sizes would be "
-    "expected to share. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    "Fraction of each operation's mask that the other operation's mask also keeps, over all masked weights, for "
+    "feed-forward networks of increasing size. Dashes: expected value for random masks of the same sizes. Bars: mean; "
+    "error bars: sample standard deviation over seeds; dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 5
@@ -26,7 +26,7 @@ SWEEPS = ("addmul_ff", "addmul_ff_big", "addmul_ff_huge")
 PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Bigger networks share less."
+PAPER = "Larger networks share less."
 
 
 def table(runs: Sequence[Run]) -> list[Row]:

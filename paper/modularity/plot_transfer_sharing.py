@@ -1,4 +1,4 @@
-"""Which part of each permutation's mask earlier masks keep too, and what each permutation reaches."""
+"""Fraction of each permutation's mask that earlier masks also keep, and each permutation's accuracy."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from paper.modularity.arithmetic import CHANCE, weights
 from paper.modularity.language_images import HEADING
 
 NAME = "transfer_sharing"
-TITLE = "Weights that later permutations take from earlier ones"
+TITLE = "Weights that later permutations reuse from earlier ones"
 CAPTION = (
-    "Permutations of the pixels are learned in turn (T1: the images as they are); weights that a mask keeps stay as "
-    "they are from then on, and the others begin anew. Left: part of each mask that some earlier mask keeps too, by "
-    "layer; dashed: the part that a random mask of its size would be expected to share. Every permutation has a first "
-    "layer of its own (transfer.reset_first_layer), which is left out, as are biases. Right: accuracy on the permuted "
-    "test images, by the permutation's mask and by a random mask of its size. Points: mean; error bars: sample "
+    "Pixel permutations are learned one after the other (T1: unpermuted images); weights that a mask keeps are frozen "
+    "from then on, and the others are reinitialised. Left: fraction of each mask that some earlier mask also keeps, "
+    "by layer; dashed: expected value for a random mask of the same size. Every permutation has its own first layer "
+    "(transfer.reset_first_layer), which is left out, as are biases. Right: accuracy on the permuted test images "
+    "through the permutation's mask and through a random mask of the same size. Points: mean; error bars: sample "
     "standard deviation over seeds; small dots: single seeds."
 )
 FAMILY = HEADING
@@ -31,7 +31,7 @@ SWEEPS = ("transfer_sharing", "transfer_sharing_prefer_old", "transfer_sharing_p
 PER = "group"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Later permutations reuse only a part of the old weights, unless their scores begin with a preference for them."
+PAPER = "Later permutations reuse only some of the old weights, unless their scores are initialised to prefer them."
 ACCURACY, RANDOM = "accuracy", "accuracy, random mask of the same size"
 DASHED = (0, (3, 1.5))
 

@@ -1,4 +1,4 @@
-"""How many weights each part of the task keeps, layer by layer."""
+"""Number of weights that each part of the task keeps, layer by layer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from paper.measure import Row, measured, said, with_numbers
 from paper.modularity.arithmetic import HEADING, WORDS, subtasks, weights
 
 NAME = "weight_proportion"
-TITLE = "Weights each part needs"
+TITLE = "Number of weights that each part needs"
 CAPTION = (
-    "Number of weights kept by the mask of each part, for every weight matrix from input to output (the "
-    "matrices differ in size; the table has the sizes). Biases are left out of the layers, the total in the "
-    "legend has all masked parameters. Bars: mean; error bars: sample standard deviation over seeds; dots: "
-    "single seeds."
+    "Number of weights kept by the mask of each part, for every weight matrix from input to output (the matrices "
+    "differ in size; the table gives the sizes). Biases are excluded from the layers; the total in the legend "
+    "includes all masked parameters. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
+    "seeds."
 )
 FAMILY = HEADING
 ORDER = 3

@@ -1,4 +1,4 @@
-"""What the figures of many tasks in one network share: accuracy and inference against the number of tasks learned."""
+"""Shared by the figures of many tasks in one network: accuracy and inference against the number of tasks learned."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from paper.measure import Row, measured, with_numbers
 from paper.names import short
 
 HEADING = "Supermasks in superposition"
-TOLD = {"batch_ensemble": "BatchE, task told", "rotation": "PSP, task told"}
+GIVEN = {"batch_ensemble": "BatchE, task given", "rotation": "PSP, task given"}
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE)
-STYLES = {"BatchE, task told": {"color": GREY, "linestyle": "--"}, "PSP, task told": {"color": GREY, "linestyle": ":"}}
+STYLES = {
+    "BatchE, task given": {"color": GREY, "linestyle": "--"},
+    "PSP, task given": {"color": GREY, "linestyle": ":"},
+}
 COUNT = re.compile(r"gg/(\d+)")
 
 
@@ -32,17 +35,17 @@ def inference_table(runs: Sequence[Run], kind: str) -> list[Row]:
     rows: list[Row] = []
     for network in dict.fromkeys(_network(run) for run in mine):
         here = [run for run in mine if _network(run) == network]
-        for way in sorted({_way(run) for run in here}, key=lambda w: (w in TOLD.values(), len(w), w)):
+        for way in sorted({_way(run) for run in here}, key=lambda w: (w in GIVEN.values(), len(w), w)):
             part = [run for run in here if _way(run) == way]
             counts = sorted({int(found[1]) for run in part for key in run.summary if (found := COUNT.fullmatch(key))})
             for n in counts:
-                told = way in TOLD.values()
+                told = way in GIVEN.values()
                 rows.append(
                     {
                         "network": network,
                         "learned by": way,
                         "tasks": n,
-                        "task told": measured(part, f"gg/{n}"),
+                        "task given": measured(part, f"gg/{n}"),
                         "accuracy": measured(part, f"gg/{n}" if told else f"gnu/{n}"),
                         "task inferred": measured([] if told else part, f"inferred/{n}"),
                     }
@@ -51,7 +54,7 @@ def inference_table(runs: Sequence[Run], kind: str) -> list[Row]:
 
 
 def draw_inference(rows: list[Row]) -> Figure:
-    """Draw a row of two panels for each network: accuracy, and how often the task is inferred right."""
+    """Draw a row of two panels for each network: accuracy, and how often the task is inferred correctly."""
     networks = list(dict.fromkeys(row["network"] for row in rows))
     fig, _ = figure(8.2, 1.0 + 2.6 * len(networks), 1)
     fig.clear()
@@ -75,7 +78,7 @@ def draw_inference(rows: list[Row]) -> Figure:
             entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         left.set_title(network, loc="left")
         left.set_ylabel("accuracy on the test sets [%]")
-        right.set_title("task inferred right [%]", loc="left")
+        right.set_title("task inferred correctly [%]", loc="left")
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return fig
 
@@ -88,8 +91,8 @@ def _network(run: Run) -> str:
 
 def _way(run: Run) -> str:
     options = run.options
-    if options["learner"] in TOLD:
-        return TOLD[options["learner"]]
+    if options["learner"] in GIVEN:
+        return GIVEN[options["learner"]]
     images = "1 image" if options["infer.images"] == 1 else f"{options['infer.images']} images"
     outputs = options["outputs"] or "no superfluous"
     return f"{outputs} outputs, {options['infer.objective']}, {images}"

@@ -1,4 +1,4 @@
-"""Tasks that are alike: images at angles close to each other, told apart from one image or from a batch."""
+"""Similar tasks: images rotated by similar angles, inferred from one image or from a batch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import partial
 from paper.supsup.many_tasks import HEADING, draw_inference, inference_table
 
 NAME = "rotated"
-TITLE = "Rotated images: tasks that are alike"
+TITLE = "Rotated images: similar tasks"
 CAPTION = (
-    "Each task has the images at an angle of its own, and one mask on the same random weights. Left: mean accuracy "
-    "over the test sets of all tasks learned so far, when the task has to be inferred by halving and a wrong one "
-    "makes the answers wrong (GNu); dashes and dots: baselines that are told the task. Right: how often the task is "
-    "inferred right, from one image or from a batch of one task. Points: mean; error bars: sample standard deviation "
-    "over seeds; small dots: single seeds."
+    "Each task has its own rotation angle, and one mask on the same random weights. Left: mean accuracy over the test "
+    "sets of all tasks learned so far, when the task is inferred by halving the set of tasks and all answers for a "
+    "wrong task count as wrong (GNu); dashes and dots: baselines that are given the task. Right: how often the task "
+    "is inferred correctly, from one image or from a batch of the same task. Points: mean; error bars: sample "
+    "standard deviation over seeds; small dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 2
@@ -22,8 +22,8 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "36 rotations of MNIST by 10 degrees, FC1024, a whole batch of 128: rotations are told apart, and the accuracy is"
-    " above those of PSP and BatchE that are told the task. Curves only."
+    "36 rotations of MNIST by 10 degrees, FC1024, a whole batch of 128: the tasks are distinguished, and the accuracy "
+    "is above those of PSP and BatchE, which are given the task. Curves only."
 )
 
 table = partial(inference_table, kind="rotated")

@@ -1,4 +1,5 @@
-"""A stream of tasks without borders: which mask is trained when, and how familiar the stream looks to known ones."""
+"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to existing
+masks."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from paper.measure import Row, measured, with_numbers
 from paper.supsup.many_tasks import HEADING
 
 NAME = "stream"
-TITLE = "A stream of tasks whose borders nobody tells"
+TITLE = "A stream of tasks with unknown task boundaries"
 CAPTION = (
-    "Every few steps the next batch is compared with all masks. Upper panel: k max softmax(-dH/dalpha), 1 where no "
-    "mask stands out; below the line a new mask is begun. Lower panel: the mask that is trained until the next "
-    "question. Grey: where the task really changes, which the program is not told. Shown is the first seed; the table"
-    " has all of them. Accuracy: of the test sets of all tasks, the mask inferred from one image (labels are shared)."
+    "At regular intervals the next batch is compared with all masks. Upper panel: k max softmax(-dH/dalpha), which is "
+    "1 if no mask stands out; below the line a new mask is started. Lower panel: the mask that is trained until the "
+    "next check. Grey: true task boundaries, which the program is not given. The first seed is shown; the table has "
+    "all of them. Accuracy: on the test sets of all tasks, with the mask inferred from one image (labels are shared)."
 )
 FAMILY = HEADING
 ORDER = 4
@@ -27,8 +28,8 @@ PER = "group"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "2,500 permutations of MNIST: close to a network that is told the borders, with a final dip as 2,500 masks are "
-    "not enough."
+    "2,500 permutations of MNIST: close to a network that is given the boundaries, with a final dip because 2,500 "
+    "masks are not enough."
 )
 
 

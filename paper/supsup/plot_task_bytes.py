@@ -1,4 +1,4 @@
-"""What a task costs: accuracy against the bytes that all tasks take, when the task is told."""
+"""Storage per task: accuracy against the bytes of all tasks, with the task given."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from paper.measure import Measure, Row, measured, with_numbers
 from paper.supsup.many_tasks import HEADING
 
 NAME = "task_bytes"
-TITLE = "Accuracy against the bytes of all tasks"
+TITLE = "Accuracy against storage for all tasks"
 CAPTION = (
-    "Classes split into tasks, and the task is told (GG): mean accuracy over the tasks' test sets after all are "
-    "learned, against the bytes of everything that is not a seed: masks (bits or 16-bit indices, whichever is "
-    "smaller), layers and vectors in float32, statistics of batch normalisation, and the network's weights where they"
-    " are trained. SupSup: one mask for each task, of several Erdős-Rényi budgets; Transfer: the first scores are the"
-    " mean of earlier ones. Upper bound: all weights are trained for each task, the accuracy is that right after it, "
-    "and the bytes those of a network for each. Points: mean; error bars: sample standard deviation over seeds; small"
-    " dots: single seeds. The accuracy axis need not start at 0."
+    "Classes split into tasks, with the task given (GG): mean accuracy over the tasks' test sets after all are "
+    "learned, against the bytes of everything that cannot be regenerated from the seed: masks (bits or 16-bit "
+    "indices, whichever is smaller), layers and vectors in float32, batch-normalisation statistics, and the network's "
+    "weights if they are trained. SupSup: one mask per task, for several Erdős-Rényi budgets; Transfer: scores are "
+    "initialised to the mean of earlier ones. Upper bound: all weights are trained for each task; accuracy right "
+    "after training, bytes of one network per task. Points: mean; error bars: sample standard deviation over seeds; "
+    "small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 3
@@ -32,7 +32,7 @@ FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
     "SplitImageNet: upper bound 92.55 % (10,222.81 MB), SupSup 89.58, 88.68, 86.37 % (195.18, 100.98, 65.50 MB), "
-    "BatchE 81.50 % (124.99 MB). SplitCIFAR-100: SupSup is above the baselines of its size, Transfer above SupSup; "
+    "BatchE 81.50 % (124.99 MB). SplitCIFAR-100: SupSup is above baselines of the same size, Transfer above SupSup; "
     "curves only."
 )
 UPPER = "upper bound"

@@ -1,4 +1,4 @@
-"""How many tasks a frozen network holds, and how often it finds out which task an image is of."""
+"""How many tasks a frozen network can hold, and how often the task of an image is inferred correctly."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from paper.supsup.many_tasks import HEADING, draw_inference, inference_table
 NAME = "task_inference"
 TITLE = "Many tasks in one frozen network"
 CAPTION = (
-    "Permuted images: each task has an order of the pixels of its own, and one mask on the same random weights. Left:"
-    " mean accuracy over the test sets of all tasks learned so far, when the task has to be inferred and a wrong one "
-    "makes the answers wrong (GNu); dashes and dots: baselines that are told the task. Right: how often the task is "
-    "inferred right; by which objective, from how many images, and with how many outputs of the network (those beyond"
-    " the ten classes are superfluous). Points: mean; error bars: sample standard deviation over seeds; small dots: "
-    "single seeds."
+    "Permuted images: each task has its own pixel permutation, and one mask on the same random weights. Left: mean "
+    "accuracy over the test sets of all tasks learned so far, when the task is inferred and all answers for a wrong "
+    "task count as wrong (GNu); dashes and dots: baselines that are given the task. Right: how often the task is "
+    "inferred correctly; by objective, number of images, and number of outputs (those beyond the ten classes are "
+    "superfluous). Points: mean; error bars: sample standard deviation over seeds; small dots: single seeds."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -23,8 +22,8 @@ PER = "scale"
 FREE = ()
 OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
-    "PermutedMNIST: 94.91 % after 250 tasks without task identities; 2,500 tasks on a 784-300-100-500 network without"
-    " visible forgetting. With few superfluous outputs inference is much worse. Curves only."
+    "PermutedMNIST: 94.91 % after 250 tasks without task identities; 2,500 tasks on a 784-300-100-500 network without "
+    "visible forgetting. With few superfluous outputs, inference is much worse. Curves only."
 )
 
 table = partial(inference_table, kind="permuted")

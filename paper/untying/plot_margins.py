@@ -1,4 +1,4 @@
-"""How sure networks are of each image: the histogram of their margins, before and after untying."""
+"""Histogram of the margins, before and after untying."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from paper.untying.untying import HEADING, NAMES, rates, splits
 NAME = "margins"
 TITLE = "Margins of single images"
 CAPTION = (
-    "Margin of every image of the test set at the end of training: the logit of the right class less the largest of "
-    "the others, negative where the answer is wrong (left of the dashes). Lines: share of the images in each of 60 "
-    "bins, mean over seeds; bands: sample standard deviation. The CNN (black) and the networks that left it at some "
-    "epoch (colour), first learning rate of the branches; runs that diverged have no margins. --set branch=efcn or "
-    "control shows other branches, --set images=train the training set."
+    "Margin of every image of the test set at the end of training: the logit of the correct class minus the largest "
+    "of the others, negative if the prediction is wrong (left of the dashes). Lines: fraction of the images in each "
+    "of 60 bins, mean over seeds; bands: sample standard deviation. The CNN (black) and the networks that were split "
+    "off it at some epoch (colour), first learning rate of the branches; runs that diverged have no margins. --set "
+    "branch=efcn or control shows other branches, --set images=train the training set."
 )
 FAMILY = HEADING
 ORDER = 5
@@ -32,7 +32,7 @@ FREE = ()
 OPTIONS = {"branch": ("elcn", "efcn", "control"), "images": ("test", "train")}
 PAPER = (
     "Ardeshir, Hsu, Sanford: modes at 25 (CNN) and 16 (eLCN from epoch 37) on the training set, with a gap at 1 to 5 "
-    "that comes from comparing right answers with the second smallest logit."
+    "that comes from comparing the correct logit with the second smallest one."
 )
 BINS, SHARE = 60, "share of the images"
 
@@ -72,7 +72,7 @@ def draw(rows: list[Row]) -> Figure:
     axes.set_ylim(0)
     axes.vlines(0, *axes.get_ylim(), color=DARK, linestyle=(0, (3, 1.5)), linewidth=0.8)
     axes.set_xlabel("margin")
-    axes.set_ylabel("share of the images [%]")
+    axes.set_ylabel("fraction of the images [%]")
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return fig
 

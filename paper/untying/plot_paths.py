@@ -1,4 +1,4 @@
-"""What lies between the CNN and the networks that were untied from it."""
+"""Loss and accuracy along paths between the CNN and the networks untied from it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from paper.untying.untying import HEADING, NAMES, rates, splits
 NAME = "paths"
 TITLE = "From the CNN to untied networks"
 CAPTION = (
-    "Loss on the training set and accuracy on the test set on the way from the CNN at the end of its training (0) to "
-    "an untied network at the end of its own (1), for up to five splits. Linear: interpolated weights; curvilinear: "
-    "each tensor rescaled to the interpolated norm; average: interpolated logits; string: points between the ends, "
-    "held together by springs, trained for paths.epochs. Lines: mean; bands: sample standard deviation over "
-    "seeds. By default the way to eFCNs where there are any; --set branch=elcn shows the other. First learning rate "
-    "of the branches."
+    "Training loss and test accuracy along paths from the CNN at the end of its training (0) to an untied network at "
+    "the end of its own (1), for up to five splits. Linear: interpolated weights; curvilinear: each tensor rescaled "
+    "to the interpolated norm; average: interpolated logits; string: points between the ends, connected by springs, "
+    "trained for paths.epochs. Lines: mean; bands: sample standard deviation over seeds. By default the paths to "
+    "eFCNs if there are any; --set branch=elcn shows those to eLCNs. First learning rate of the branches."
 )
 FAMILY = HEADING
 ORDER = 4
@@ -30,8 +29,8 @@ PER = "group"
 FREE = ()
 OPTIONS = {"branch": ("elcn", "efcn")}
 PAPER = (
-    "d'Ascoli et al.: there is a barrier on the straight line to an early eFCN, and hardly one on the string; "
-    "averaging the logits of CNN and eFCN gains accuracy."
+    "d'Ascoli et al.: there is a barrier on the straight line to an early eFCN, and hardly any along the string; "
+    "averaging the logits of CNN and eFCN improves accuracy."
 )
 METHODS = {"linear": BLUE, "curvilinear": GREEN, "string": ORANGE, "average": PURPLE}
 PANELS = {"train loss": "train_loss", "test accuracy": "test_accuracy"}

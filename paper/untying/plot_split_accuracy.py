@@ -1,4 +1,4 @@
-"""What it is worth to untie a CNN at a given epoch, beside what the same learning rate and time do without untying."""
+"""Benefit of untying a CNN at a given epoch, compared with the same learning rate and time without untying."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from paper.untying.untying import COLOURS, HEADING, NAMES, accuracy, all_splits,
 NAME = "split_accuracy"
 TITLE = "Final accuracy against the epoch of the split"
 CAPTION = (
-    "Accuracy on the test set at the end of training, against the epoch at which the network left the CNN. Control: "
-    "the CNN goes on with sharing, at the learning rate and for the epochs of the untied branches, on the same "
+    "Test accuracy at the end of training, against the epoch at which the network was split off the CNN. Control: the "
+    "CNN continues with shared weights, at the learning rate and for the epochs of the untied branches, on the same "
     "batches. Re-tied: the eLCN with each layer averaged over its sites, without further training. From scratch: the "
-    "same layers from their own random weights, after as many epochs as the CNN and the branch together. Dashes: the "
-    "CNN at the end of its own training. Nothing is selected: every split and the last epoch are shown. Points: mean; "
+    "same layers trained from random initialisation, after as many epochs as the CNN and the branch together. Dashes: "
+    "the CNN at the end of its own training. No selection: every split is shown, at its last epoch. Points: mean; "
     "error bars: sample standard deviation over seeds; small dots: single seeds. The accuracy axis need not start at "
     "0."
 )
@@ -32,7 +32,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {}
 PAPER = (
     "eLCN (R-norm, one seed, no control): 67.7, 72.4, 75.4 and 73.7 % from epochs 1, 9, 28 and 85, the CNN 73.2 %. "
     "eFCN (d'Ascoli et al.): at every split above the fully connected network from scratch, at some above the CNN. "
-    "Neither has the control: a CNN that goes on at the lower learning rate."
+    "Neither has the control: a CNN that continues at the lower learning rate."
 )
 
 

@@ -1,4 +1,4 @@
-"""How far untied networks go from what a convolution can be."""
+"""How far untied networks deviate from convolutions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from paper.measure import Measure, Row, with_numbers
 from paper.untying.untying import COLOURS, HEADING, NAMES, rates, split_axis, splits
 
 NAME = "untied_energy"
-TITLE = "How far untied networks leave the convolutions"
+TITLE = "How far untied networks deviate from convolutions"
 CAPTION = (
-    "The weights of the layers that were convolutions, split in three: what is the same at all sites (tied), what "
-    "differs between sites but lies in the local blocks (untied), and what connects a site to pixels beyond its patch "
-    "(off-local, only in an eFCN). Left: norm of the latter two, as a share of the norm of these weights at the end "
-    "of training. Right: the distance moved since the split, by part. Points: mean; error bars: sample standard "
-    "deviation over seeds; small dots: single seeds. Both axes are logarithmic; first learning rate of the branches, "
-    "--set rate=last shows the last."
+    "The weights of the layers that were convolutions, decomposed into three parts: the part that is the same at all "
+    "sites (tied), the part that differs between sites but lies in the local blocks (untied), and the part that "
+    "connects a site to pixels beyond its patch (off-local, only in an eFCN). Left: norm of the latter two as a "
+    "fraction of the norm of these weights at the end of training. Right: distance moved since the split, by part. "
+    "Points: mean; error bars: sample standard deviation over seeds; small dots: single seeds. Both axes are "
+    "logarithmic; first learning rate of the branches, --set rate=last shows the last."
 )
 FAMILY = HEADING
 ORDER = 3
@@ -70,7 +70,7 @@ def draw(rows: list[Row]) -> Figure:
     for axes in (left, right):
         axes.set_yscale("log")
         split_axis(axes, sorted({row["split"] for row in rows}))
-    left.set_ylabel("share of the norm")
+    left.set_ylabel("fraction of the norm")
     right.set_ylabel("distance moved since the split")
     fig.legend(*right.get_legend_handles_labels(), loc="outside right center")
     return fig

@@ -1,4 +1,4 @@
-"""Norm and accuracy of the CNN and of what it is untied to, over the epochs of both."""
+"""Norm and accuracy of the CNN and of the networks untied from it, over the epochs of both."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from paper.untying.untying import HEADING, NAMES, curve, rates, splits
 NAME = "untying"
 TITLE = "Norm and accuracy before and after untying"
 CAPTION = (
-    "The CNN (black) and the networks that leave it at some epoch (colour), over the epochs of both. Left: log of the "
-    "product of the layers' Frobenius norms, each layer counted as its untied form would hold it, divided by the mean "
-    "margin on the test set; a seed whose mean margin is not positive has no value there. Middle, right: accuracy on "
-    "the training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row of panels for "
-    "each learning rate of the branches. --set branch=efcn or control shows other branches, --set margin=published the "
-    "published margin, which compares right answers with the second smallest logit."
+    "The CNN (black) and the networks split off it at some epoch (colour), over the epochs of both. Left: log of the "
+    "product of the layers' Frobenius norms, each layer counted as its untied form would store it, divided by the "
+    "mean margin on the test set; a seed whose mean margin is not positive has no value there. Middle, right: "
+    "accuracy on the training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row of "
+    "panels per learning rate of the branches. --set branch=efcn or control shows other branches, --set "
+    "margin=published the published margin, which compares the correct logit with the second smallest one."
 )
 FAMILY = HEADING
 ORDER = 1
@@ -35,7 +35,7 @@ OPTIONS = {"branch": ("elcn", "efcn", "control"), "margin": ("correct", "publish
 PAPER = (
     "SkinnyNet, CIFAR-10, 150 epochs, one seed: the CNN ends at 73.2 % on the test set; eLCNs from epochs 1, 9, 28 "
     "and 85 at 67.7, 72.4, 75.4 and 73.7 %. The earlier the split, the lower the norm and the worse the accuracy; an "
-    "intermediate split beats the CNN. All its margins are the published ones, and its CNN never trains at the eLCNs' "
+    "intermediate split beats the CNN. It uses only the published margin, and its CNN is never trained at the eLCNs' "
     "learning rate: see the control."
 )
 PANELS = {"log norm / margin": "norm/per_margin", "train accuracy": "train/accuracy", "test accuracy": "test/accuracy"}

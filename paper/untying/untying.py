@@ -1,4 +1,4 @@
-"""What the figures of untied networks have in common: the branches of a run, their names and colours, their curves."""
+"""Shared by the figures of untied networks: the branches of a run, their names and colours, their curves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.untying.branches import rate_name
 HEADING = "When does weight sharing stop mattering? CNN, eLCN, eFCN"
 RETIED = "retied"
 NAMES = {
-    "control": "CNN goes on (control)", "elcn": "eLCN", "efcn": "eFCN", RETIED: "eLCN, re-tied",
+    "control": "CNN continued (control)", "elcn": "eLCN", "efcn": "eFCN", RETIED: "eLCN, re-tied",
     "lcn": "LCN from scratch", "fcn": "FCN from scratch",
 }  # fmt: skip
 COLOURS = {"control": DARK, "elcn": BLUE, "efcn": ORANGE, RETIED: GREEN, "lcn": PURPLE, "fcn": VERMILLION, "cnn": GREY}

@@ -1,4 +1,4 @@
-"""How good is a subnetwork of a random network? Weights stay as they were drawn; learned is which of them to keep."""
+"""How good is a subnetwork of a random network? The weights are never trained, only which of them to keep."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def load_subnetwork(path: str, masked: MaskedModel, keep: float) -> Masks:
 
     Raises:
         CheckpointError: there is no such file, it cannot be read, or it is of another network.
-        MaskError: the .npz is no mask file, or one of other weights.
+        MaskError: the .npz is not a mask file, or one of other weights.
     """
     device = next(iter(masked.weights.values())).device
     if not Path(path).is_file():

@@ -1,4 +1,4 @@
-"""Addition or multiplication of one pair of numbers, chosen by an input. What do the two operations share?"""
+"""Addition or multiplication of one pair of numbers, selected by an input. What do the two operations share?"""
 
 from __future__ import annotations
 

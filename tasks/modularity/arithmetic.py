@@ -27,7 +27,7 @@ Cases = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class EvalSet:
-    """A set to measure on, every different case only once.
+    """An evaluation set in which every distinct case occurs once.
 
     Attributes:
         cases: name -> [C, ...], the different inputs.

@@ -1,4 +1,5 @@
-"""Class removal: is a class lost with the weights that only it needs? In a small network, and in ResNet-110."""
+"""Class removal: is a class lost when the weights that only it needs are removed? In a small network, and in
+ResNet-110."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ RemovalT = TypeVar("RemovalT", bound=RemovalOptions)
 
 
 class ClassRemoval(ClassTask[RemovalT]):
-    """A mask for all classes, and one for all but each.
+    """A mask for all classes, and one for all but each removed class.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, section 5.
     """

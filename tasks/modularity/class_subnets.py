@@ -1,4 +1,4 @@
-"""Tasks whose masks are learned from some of the classes of images: data, networks and scores that they share."""
+"""Tasks whose masks are trained on subsets of image classes: their common data, networks and scores."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ClassT = TypeVar("ClassT", bound=ClassOptions)
 
 
 class ClassTask(SubnetTask[ClassT]):
-    """Base of them: a subtask is a set of classes, whose images its mask is learned from."""
+    """Base of these: a subtask is a set of classes, on whose images its mask is trained."""
 
     model: nn.Sequential
     middle_is_early = True

@@ -1,4 +1,4 @@
-"""DeepMind mathematics: does a mask learned from easy questions still answer the hard ones?"""
+"""DeepMind mathematics: does a mask trained on easy questions still answer the hard ones?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TESTS = {**{f"test_{name}": name for name in DIFFICULTIES}, "interpolate": "inte
 
 
 class DeepMindMath(SequenceTask[DeepMindMathOptions]):
-    """A Transformer of characters with one embedding for both sides.
+    """A character-level Transformer with an embedding shared by encoder and decoder.
 
     Source: Saxton et al., "Analysing Mathematical Reasoning Abilities of Neural Models", ICLR 2019; the masks: Csordas
     et al., "Are Neural Nets Modular?", ICLR 2021, section 4.

@@ -1,4 +1,4 @@
-"""Gradient similarity: how far does a mask on the last layers turn the gradient of the weights that it keeps?"""
+"""Gradient similarity: how much does a mask on the last layers rotate the gradient of the remaining weights?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasks.modularity.subnets import CONTROL
 
 
 class GradientSimilarity(ClassRemoval[GradientOptions]):
-    """The gradient of the whole network's loss beside that of the network whose last 0, 1, 2, ... layers are masked.
+    """Compares the gradient of the full network with that of the network whose last 0, 1, 2, ... layers are masked.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code (cifar10_grad_cos_distance, which logs the
     cosine itself).

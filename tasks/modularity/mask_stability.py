@@ -1,4 +1,4 @@
-"""Mask stability: does the same task, learned twice on the same network, give the same mask?"""
+"""Mask stability: does training a mask twice for the same task on the same network give the same mask?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMES = ("first", "second")
 
 
 class MaskStability(ClassTask[MaskStabilityOptions]):
-    """Every mask is learned twice, from other draws and in another order of the same images.
+    """Every mask is trained twice, with different samples and a different order of the same images.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, its code. Differs from it: pairs of classes do not
     repeat, and follow the seed; a last layer that every mask has in common does not count.

@@ -1,4 +1,4 @@
-"""Permuted MNIST in turn: weights that a mask keeps are frozen; do later permutations reuse them?"""
+"""Permuted MNIST, one permutation after another: weights that a mask keeps are frozen. Are they reused later?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class _OfPermutation:
-    """The weights of a permutation: its mask on the network's, with a first layer of its own if it has one."""
+    """The weights of a permutation: the network's under its mask, with its own first layer if it has one."""
 
     masks: Masks
     own: Mapping[str, Tensor]
@@ -47,8 +47,8 @@ class _OfPermutation:
 class PermutedMNIST(Task[PermutedOptions]):
     """A stage for each permutation trains a mask, and with it the weights that no earlier mask keeps.
 
-    Those begin anew. The first permutation's scores begin as any mask's, at mask.init; later ones at one value where an
-    earlier mask keeps the weight and at another where none does.
+    Those are reinitialised. The first permutation's scores begin as any mask's, at mask.init; later ones at one value
+    where an earlier mask keeps the weight and at another where none does.
 
     Source: Csordas et al., "Are Neural Nets Modular?", ICLR 2021, section 6. Differs from its code: a permutation keeps
     its own first layer, so that it can be measured after later ones.

@@ -1,4 +1,4 @@
-"""SCAN: do commands that a split leaves out need weights of their own? In LSTMs, and in a Transformer."""
+"""SCAN: do the commands held out by a split need weights of their own? With LSTMs, and with a Transformer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ScanT = TypeVar("ScanT", ScanOptions, TrafoScanOptions)
 
 
 class _OnScan(SequenceTask[ScanT]):
-    """The data: masks are learned from the training commands of splits, and all splits' tests are measured."""
+    """The data: masks are trained on the training commands of splits, and evaluated on all splits' test sets."""
 
     @property
     def subtasks(self) -> tuple[str, ...]:
@@ -37,11 +37,11 @@ class _OnScan(SequenceTask[ScanT]):
 
 
 class Scan(_OnScan[ScanOptions]):
-    """In two LSTMs, taught by the right words in half of the batches and by their own in the others."""
+    """With two LSTMs, with teacher forcing in half of the batches and free running in the others."""
 
     @property
     def teaching(self) -> float:
-        """Fraction of the batches whose words before are the right ones."""
+        """Fraction of the batches with teacher forcing."""
         return self.options.teacher_forcing
 
     def make_model(self, rng: torch.Generator) -> SequenceModel:
@@ -53,7 +53,7 @@ class Scan(_OnScan[ScanOptions]):
 
 
 class TrafoScan(_OnScan[TrafoScanOptions]):
-    """In a Transformer, always taught by the right words."""
+    """With a Transformer, always with teacher forcing."""
 
     def make_model(self, rng: torch.Generator) -> SequenceModel:
         options, shape = self.options, self.options.transformer

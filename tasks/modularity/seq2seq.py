@@ -1,4 +1,4 @@
-"""Tasks from one sequence to another: how their batches are drawn, taught, and answered word by word."""
+"""Sequence-to-sequence tasks: how batches are drawn, trained on, and decoded word by word."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
 
 EVAL_BATCH = 1024
-BEHIND = -100  # in place of words behind the end, which the loss leaves out
+IGNORE_INDEX = -100  # in place of words behind the end, which the loss leaves out
 
 
 SequenceT = TypeVar("SequenceT", bound=SequenceOptions)
 
 
 class SequenceTask(SubnetTask[SequenceT]):
-    """Base of them. A task says which pairs train the network and each mask, and which it is measured on.
+    """Base of these. A task defines the pairs that the network and each mask are trained and evaluated on.
 
     Attributes:
         training: what the network (None) and each subtask's mask are trained on.
@@ -49,7 +49,7 @@ class SequenceTask(SubnetTask[SequenceT]):
 
     @property
     def teaching(self) -> float:
-        """Fraction of the batches whose words before are the right ones."""
+        """Fraction of the batches with teacher forcing."""
         return 1.0
 
     def groups(self) -> list[list[str]]:
@@ -152,7 +152,7 @@ class SequenceTask(SubnetTask[SequenceT]):
         return right
 
     def mean_loss(self, masking: Masking | None, pairs: Sequences) -> float:
-        """Return the loss of these pairs, the words before being the right ones; in eval mode."""
+        """Return the loss of these pairs under teacher forcing, in eval mode."""
         total = 0.0
         with evaluating(self.model):
             for _, batch in pairs.buckets(self.options.train.eval_batch_size or EVAL_BATCH):
@@ -180,5 +180,5 @@ class SequenceTask(SubnetTask[SequenceT]):
 def _cross_entropy(outputs: Tensor, pairs: Pairs) -> Tensor:
     end = outputs.shape[-1] - 1
     places = torch.arange(outputs.shape[1], device=outputs.device)
-    answers = F.pad(pairs.target, (0, 1), value=end).masked_fill(places > pairs.target_length[:, None], BEHIND)
-    return F.cross_entropy(outputs.flatten(0, 1), answers.flatten(), ignore_index=BEHIND, reduction="sum")
+    answers = F.pad(pairs.target, (0, 1), value=end).masked_fill(places > pairs.target_length[:, None], IGNORE_INDEX)
+    return F.cross_entropy(outputs.flatten(0, 1), answers.flatten(), ignore_index=IGNORE_INDEX, reduction="sum")

@@ -90,7 +90,7 @@ class InTransformer(SequenceOptions):
         super().__post_init__()
         if self.state_size % self.transformer.n_heads:
             heads = self.transformer.n_heads
-            raise OptionError(f"state_size={self.state_size} is no multiple of transformer.n_heads={heads}")
+            raise OptionError(f"state_size={self.state_size} is not a multiple of transformer.n_heads={heads}")
         if round(self.transformer.ff_multiplier * self.state_size) < 1:
             given = self.transformer.ff_multiplier
             raise OptionError(f"transformer.ff_multiplier={given} leaves no width of state_size={self.state_size}")

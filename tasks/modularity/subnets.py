@@ -39,7 +39,7 @@ SubnetT = TypeVar("SubnetT", bound=SubnetOptions)
 
 
 class SubnetTask(Task[SubnetT]):
-    """Base of the tasks that learn a mask per subtask. A task says what a batch, a loss and an accuracy are.
+    """Base of the tasks that train a mask per subtask. A task defines batches, loss and accuracy.
 
     Source: Csordas, van Steenkiste, Schmidhuber, "Are Neural Nets Modular?", ICLR 2021, section 3.
     """

@@ -1,4 +1,4 @@
-"""HopSupSup: the masks of all tasks in a Hopfield network, found again by descent on unlabelled images."""
+"""HopSupSup: the masks of all tasks in a Hopfield network, recovered by gradient descent on unlabelled images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tasks.task import Task
 
 
 class HopSupSup(Task[HopSupSupOptions]):
-    """A stage, called `learn`, for every task; the last one ends with finding all masks again.
+    """A stage, called `learn`, for every task; the last one ends with the recovery of all masks.
 
     Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.5 and its code. As in the code,
     images are normalised by the statistics of their batch.
@@ -106,7 +106,7 @@ class HopSupSup(Task[HopSupSupOptions]):
         return self.find_all() if task == self.tasks.count - 1 else {}
 
     def find_all(self) -> dict[str, float]:
-        """Find the mask of every task from its test images, without labels and without being told the task."""
+        """Recover the mask of every task from its test images, without labels and without the task's identity."""
         count = self.tasks.count
         every = [vectors(self.masked.masks(name_of(task))) for task in range(count)]
         stores = [Hopfield(len(z), self.device) for z in every[0]]

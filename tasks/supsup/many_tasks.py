@@ -1,4 +1,4 @@
-"""What the tasks that learn many tasks in one network share: the tasks, the network, and how both are tested."""
+"""Shared by the experiments with many tasks in one network: the tasks, the network, and how they are tested."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ class ManyTasks(Task[ManyTasksT]):
         return INFERENCES[chosen.strategy](learner.masked, learner.bits, x, objective)
 
     def tested(self, task: int, own: int | None, right: Callable[[int], bool]) -> dict[str, float]:
-        """Return what the tests of a task come to, each a fraction of its images or batches.
+        """Return the test results of a task, each a fraction of its images or batches.
 
         Args:
             task: whose images.
-            own: number of the network that the task is told to use; None: it has none, and gets nothing right.
+            own: index of the network to use when the task is given; None: it has none, and all answers are wrong.
             right: whether the network found for a batch is one of this task.
 
         Returns:

@@ -1,4 +1,4 @@
-"""The tasks that a task's options ask for, made from one set of images."""
+"""Builds the sequence of tasks that the options describe, from one set of images."""
 
 from __future__ import annotations
 

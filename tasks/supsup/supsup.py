@@ -1,4 +1,5 @@
-"""Supermasks in superposition: many tasks in one network, learned without forgetting, told apart without being told."""
+"""Supermasks in superposition: many tasks in one network, learned without forgetting, with task inference at test
+time."""
 
 from __future__ import annotations
 
@@ -85,7 +86,7 @@ class SupSup(ManyTasks[SupSupOptions]):
         return self.test_all() if due or learned == count else {}
 
     def export(self) -> None:
-        """Write what was trained and is no mask, for other programs."""
+        """Write the trained tensors other than masks, for other programs."""
         if own := self.learner.exported():
             self.run.write_tensors("tasks", own)
         if self.learner.trains_weights(0):

@@ -1,6 +1,7 @@
-"""A stream of tasks whose borders nobody tells: a mask goes on while it fits, and a new one is begun when none does.
+"""A stream of tasks with unknown task boundaries: a mask is trained while it fits, and a new one is started when none
+does.
 
-Every so many steps the next batch is asked which of the masks it needs. Its answer holds until the next question.
+At regular checks, the mask that the next batch needs is inferred; it is trained until the next check.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ SKIPPED = -1  # no mask is trained: the budget is spent
 
 
 class NNs(ManyTasks[NNsOptions]):
-    """A stage, called `learn`, for every question and the steps until the next.
+    """A stage, called `learn`, for every check and the steps until the next.
 
     Source: Wortsman et al., "Supermasks in Superposition", NeurIPS 2020, section 3.4 and its code. Differs from the
-    code: a random mask that the first masks are compared with is never trained by mistake, a batch it fits best is
-    new; the scores of a mask and the optimiser's state live while the stream stays with it, and no longer. The code
-    begins with a fresh optimiser where the stream's task changes, which nobody should know.
+    code: a random mask that the first masks are compared with is never trained by mistake, a batch it fits best is new;
+    the scores of a mask and the optimiser's state live while the stream stays with it, and no longer. The code resets
+    the optimiser when the stream's task changes, which is information the method should not have.
     """
 
     learner: MaskLearner

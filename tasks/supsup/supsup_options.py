@@ -212,7 +212,7 @@ class NNsOptions(ManyTasksOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.train.steps % self.check_every:
-            raise OptionError(f"train.steps={self.train.steps} is no multiple of check_every={self.check_every}")
+            raise OptionError(f"train.steps={self.train.steps} is not a multiple of check_every={self.check_every}")
         if self.mask.method != "threshold" or getattr(self.mask, "threshold", 0) != 0:
             raise OptionError(f"mask.method={self.mask.method}: a mask that the stream comes back to is taken up again "
                               "from its bits, which only threshold masks allow, at mask.threshold=0")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What lies between any two networks that runs of cnn_elcn saved: the loss and the accuracy on the ways between them.
+"""Loss and accuracy along paths between any two networks saved by runs of cnn_elcn.
 
     python -m tasks.untying.between FIRST.npz LAST.npz [--methods linear,string] [--points 9] [--out between.npz]
 

@@ -1,4 +1,4 @@
-"""What is measured of stacked networks: while they train, and when they are trained."""
+"""Evaluation of stacked networks: during training, and at its end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Numbers = dict[str, float | None]
 
 
 class Measures:
-    """Measures networks on fixed sets of images.
+    """Evaluates networks on fixed sets of images.
 
     A network that diverged, so that an answer of it is not a finite number, has no numbers: all of them are None,
     also those that could be computed, such as its accuracy.
@@ -65,7 +65,7 @@ class Measures:
 
         Args:
             stack: the networks.
-            labels: what stands before each one's keys; "" for none.
+            labels: key prefix per network; "" for none.
         """
         logits = {part: self.logits(stack, part) for part in self.sets}
         scores = {part: self.scores(of_part, part) for part, of_part in logits.items()}
@@ -107,7 +107,7 @@ class Measures:
         Args:
             stack: the trained networks.
             began: the same before training.
-            labels: what stands before each one's keys.
+            labels: key prefix per network.
         """
         numbers: Numbers = {}
         sound = torch.stack([_finite(self.logits(stack, part)) for part in self.sets]).all(0)

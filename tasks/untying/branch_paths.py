@@ -1,4 +1,4 @@
-"""Ways from one stack of networks to another: the loss and the accuracy along them."""
+"""Paths from one stack of networks to another: the loss and the accuracy along them."""
 
 from __future__ import annotations
 

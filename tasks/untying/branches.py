@@ -1,4 +1,4 @@
-"""Which networks branch off another, when they are measured, and which of them are trained side by side."""
+"""Which networks branch off another, when they are evaluated, and which of them are trained side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A convolutional network, untied at many epochs of its training: when does weight sharing stop mattering?
+"""A convolutional network untied at several epochs of its training: when does weight sharing stop mattering?
 
 Stages: `cnn`, then for each learning rate of the branches and each kind of branch (control, elcn, efcn, lcn, fcn) one
 stage that trains the branches of all splits side by side, and for each untied branch a string from the CNN to it.
@@ -107,7 +107,7 @@ class CNNtoLCN(ImageTask[CNNtoLCNOptions]):
         return self.cnn
 
     def untied(self, kind: str, cnn: nn.Module) -> nn.Module:
-        """Return the network that a branch of this kind begins with when it leaves the CNN."""
+        """Return the initial network of a branch of this kind when it splits off the CNN."""
         return untie(cnn, UNTIED[kind], self.input_size, self.options.split.layers) if kind in UNTIED else cnn
 
     def networks(self, group: Group) -> Stack:

@@ -149,7 +149,7 @@ def test_unknown_modules(archive, tmp_path):
     asked = "unknown module 'algebra__linear1d'; .* has no train-easy/algebra__linear1d.txt"
     with pytest.raises(OptionError, match=f"{asked}; allowed: {LINEAR}, {SUMS}; did you mean '{LINEAR}'?"):
         load_dm_math([SUMS, "algebra__linear1d"], tmp_path, archive)
-    with pytest.raises(OptionError, match="'../x' is no module's name"):
+    with pytest.raises(OptionError, match="'../x' is not a module name"):
         load_dm_math(["../x"], tmp_path, archive)
     lacking = files_of(LINEAR)
     del lacking[f"train-hard/{LINEAR}.txt"]

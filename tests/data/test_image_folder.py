@@ -49,7 +49,8 @@ def test_a_part_of_the_images_is_a_random_one_that_is_always_the_same(folder, ca
         assert len(y) == max(few.values()) and x.paths == again.paths and y.unique().tolist() == [0, 1]
     print_help(OPTIONS["supsup"], "main.py")
     said = " ".join(capsys.readouterr().out.replace("│", "").split())
-    assert "Of imagenet, which lies class by class, a random choice" in said and "the first training images" not in said
+    assert "For imagenet, which is sorted by class, a random subset" in said
+    assert "Number of training images to use, the first ones" not in said
 
 
 def test_training_sees_random_parts_that_are_a_function_of_the_seed(folder):

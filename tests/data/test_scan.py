@@ -43,7 +43,7 @@ def test_mistakes():
     with pytest.raises(OptionError, match="unknown split 'jumps'; allowed: simple, .*; did you mean 'jump'?"):
         load_scan("jumps")
     for line in ("jump OUT I_JUMP", "IN: hop OUT: I_JUMP", "IN: jump OUT: I_HOP", "IN: jump OUT: I_JUMP OUT: I_JUMP"):
-        with pytest.raises(OptionError, match="line 2 is no pair of SCAN"):
+        with pytest.raises(OptionError, match="line 2 is not a pair of SCAN"):
             parse_scan([LINES[0], line])
 
 

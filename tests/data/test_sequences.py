@@ -48,4 +48,4 @@ def test_encoded_once(tmp_path):
     for origin, expected in (("a", 1), ("a", 1), ("b", 2), ("b", 2)):
         assert len(encoded(path, origin, make)["x"]) == expected
     path.write_bytes(path.read_bytes()[:100])
-    assert len(encoded(path, "b", make)["x"]) == 3, "a damaged file is made anew"
+    assert len(encoded(path, "b", make)["x"]) == 3, "a damaged file is rebuilt"

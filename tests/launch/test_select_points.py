@@ -99,10 +99,10 @@ def test_only_names_numbers_and_ranges(sweep):
         ("7", "--only 7: there is no run 7; --list shows those there are"),
         ("5-900000000000", "there is no run 7"),
         ("0", "there is no run 0"),
-        ("x", "--only x: 'x' is no number or range, such as 3,5-7"),
-        ("1,,2", "'' is no number or range"),
-        ("5-3", "'5-3' is no number or range"),
-        ("-3", "'-3' is no number or range"),
+        ("x", "--only x: 'x' is not a number or range, such as 3,5-7"),
+        ("1,,2", "'' is not a number or range"),
+        ("5-3", "'5-3' is not a number or range"),
+        ("-3", "'-3' is not a number or range"),
     ],
 )
 def test_only_of_another_form_is_refused(sweep, text, expected):

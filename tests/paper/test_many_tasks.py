@@ -21,8 +21,8 @@ def test_inference_against_the_number_of_tasks(make_run, tmp_path):
     assert [(row["learned by"], row["tasks"]) for row in rows] == [
         ("50 outputs, H, 3 images", 1),
         ("50 outputs, H, 3 images", 2),
-        ("PSP, task told", 1),
-        ("PSP, task told", 2),
+        ("PSP, task given", 1),
+        ("PSP, task given", 2),
     ]
     assert {row["network"] for row in rows} == {"16x2, 2 tasks, digits"}
     assert rows[1]["accuracy"].mean == pytest.approx(0.65) and rows[1]["task inferred"].mean == pytest.approx(0.85)

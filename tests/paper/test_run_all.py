@@ -138,7 +138,7 @@ def test_missing_runs_are_named_with_the_command_that_makes_them(tmp_path, capsy
     runs.mkdir()
     assert main(["--runs", str(runs), "--out", str(tmp_path / "out"), "--only", "confusion"]) == 0
     line = capsys.readouterr().out.splitlines()[0]
-    assert line.startswith("lacks  confusion: no finished runs of addmul_ff_big, addmul_ff, addmul_rnn,")
+    assert line.startswith("skipped confusion: no finished runs of addmul_ff_big, addmul_ff, addmul_rnn,")
     assert line.endswith(f"./run.py sweeps/small/addmul_ff_big.yaml --all --dir {runs}")
 
 
@@ -191,7 +191,7 @@ def test_the_script_runs_from_anywhere(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("lacks  iou: no finished runs of tuple_ff")
+    assert done.stdout.startswith("skipped iou: no finished runs of tuple_ff")
 
 
 def test_the_demonstration_prints_its_table(drawn, make_run, tmp_path, capsys):

@@ -40,7 +40,7 @@ def test_split_accuracy(two):
     )
     rows = plot_split_accuracy.table(runs)
     assert [(row["learning rate"], row["split"]) for row in rows] == [("0.05", 0), ("0.05", 2), ("0.1", 0), ("0.1", 2)]
-    assert approx(rows[3]["CNN goes on (control)"]) == (2, 0.85, 0.1 / 2**0.5)
+    assert approx(rows[3]["CNN continued (control)"]) == (2, 0.85, 0.1 / 2**0.5)
     assert approx(rows[3]["eLCN, re-tied"]) == (2, 0.1, 0)
     assert approx(rows[3]["LCN from scratch"]) == (2, 0.4, 0.2 / 2**0.5), "after 2 + 2 epochs"
     assert approx(rows[0]["CNN"]) == (2, 0.65, 0.1 / 2**0.5)

@@ -228,7 +228,7 @@ def test_weights_of_another_run(cache, tmp_path):
     ({"train_baseline": True, "restore_pretrained": "x"}, "learns no mask; restore_pretrained contradicts it"),
     ({"hold_out": 0.5}, "hold_out=0.5 is outside \\[0, 0.5\\)"),
     ({"train.decay_at": "5"}, "train.decay_at=5 is used only with train.schedule=step"),
-    ({"task": "trafo_scan", "state_size": 50, "transformer.n_heads": 4}, "state_size=50 is no multiple of transformer"),
+    ({"task": "trafo_scan", "state_size": 50, "transformer.n_heads": 4}, "state_size=50 is not a multiple of "),
     ({"task": "deepmind_math", "dm_math.task": "toy"}, "unknown option 'dm_math.task'; here it is dm_math.modules"),
     ({"task": "deepmind_math", "dm_math.archive": "a", "dm_math.generate": 20}, "contradict each other; give one"),
     ({"task": "deepmind_math", "dm_math.train_splits": "esay"}, "is not one of easy, medium, hard; did you mean"),

@@ -267,7 +267,7 @@ def test_mistakes_are_one_line(tmp_path, capsys):
         ("mask.keep=2", "mask.method=edge-popup"): "mask.keep=2.0 is outside (0, 1]",
         ("infer.images=200",): "infer.images=200 is more than infer.batch_size=128",
         ("model=conv2", "learner=rotation", "train_weights_for=none", "infer.strategy=none"): "model=conv2 has others",
-        ("task=supsup_nns", "check_every=7"): "train.steps=1000 is no multiple of check_every=7",
+        ("task=supsup_nns", "check_every=7"): "train.steps=1000 is not a multiple of check_every=7",
         ("task=supsup_nns", "mask.method=gumbel"): "which only threshold masks allow", ("model=gem_resnet18",):
         "infer.strategy=one-shot needs a network without batch normalisation",
     }.items():  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ways to learn many tasks in one network: what each task adds to it, and what is trained for it."""
+"""Learners of many tasks in one network: the parameters each task adds, and what is trained for it."""
 
 from __future__ import annotations
 

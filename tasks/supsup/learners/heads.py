@@ -1,4 +1,4 @@
-"""Separate heads: a task is a last layer of its own on a trunk that all share."""
+"""Separate heads: each task has its own output layer on a shared trunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tasks.supsup.learners.learner import Learner
 
 
 class Heads(Learner):
-    """The first head of every task is the network's own last layer, as it was drawn.
+    """The initial head of every task is the network's own output layer as initialised.
 
     train_weights_for=1 trains the trunk on the first task; 0 leaves it random; none trains it for every task, and the
     accuracy right after a task is then the upper bound that a network of its own would reach.

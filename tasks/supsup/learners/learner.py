@@ -1,4 +1,4 @@
-"""What every learner is: one network, and for each task a few tensors that make the task's weights from its own."""
+"""The interface of a learner: one network, and for each task a few tensors that turn its weights into the task's."""
 
 from __future__ import annotations
 

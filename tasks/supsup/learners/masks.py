@@ -1,4 +1,4 @@
-"""Supermasks: a task is a mask on a network whose weights are random and, unless asked for, stay so."""
+"""Supermasks: a task is a mask on a network whose weights are random and, by default, never trained."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TINY = 1e-9  # a score of exactly 0 has no sign
 
 
 class MaskLearner(Learner):
-    """Scores live while their task is trained; then its mask is written to masks/task_<t>.npz and kept as bits.
+    """Scores exist while their task is trained; then its mask is written to masks/task_<t>.npz and kept as bits.
 
     transfer=scores: the first scores of a task are the mean of the last scores of all before it.
 

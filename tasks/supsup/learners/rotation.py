@@ -1,4 +1,5 @@
-"""Parameter superposition: a task is a random orthogonal matrix before every linear layer, and all train one W."""
+"""Parameter superposition: a task is a random orthogonal matrix before every linear layer; all tasks train the same
+W."""
 
 from __future__ import annotations
 
