@@ -50,8 +50,8 @@ def main() -> None:
         for t in range(tasks):
             rng = stream(t, "mask")
             bits.add(Masks({name: torch.rand(shape, generator=rng) < 0.5 for name, shape in masked.shapes.items()}))
-        ours = partial(one_shot, masked, bits, x, entropy)
-        steps: dict[str, Step] = {"forwards": partial(forwards, masked, x), "one-shot": ours}
+        inferred = partial(one_shot, masked, bits, x, entropy)
+        steps: dict[str, Step] = {"forwards": partial(forwards, masked, x), "one-shot": inferred}
         times = measure(steps, args.seconds, args.clock)
         stack = 4 * tasks * bits.weights
         cells.append({"tasks": tasks, "bytes": bits.nbytes(), "stack": stack, "milliseconds": times})

@@ -148,7 +148,8 @@ class SupSupOptions(ManyTasksOptions):
     """What is learned or drawn per task: a mask, two vectors for each layer, an output layer, or a random rotation of
     each layer's inputs."""
     transfer: Literal["none", "scores"] = "none"
-    """Initial scores of a task: as set by mask.init (none), or the mean of the final scores of all earlier tasks (scores)."""
+    """Initial scores of a task: as set by mask.init (none), or the mean of the final scores of all earlier tasks
+    (scores)."""
     train_weights_for: CountFrom0 | None = 0
     """Number of tasks, from the first, for which the network's weights are trained; none: all."""
     tasks_at_once: Few = 1
