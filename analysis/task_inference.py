@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,7 +73,7 @@ def objective_of(name: str, real: int) -> Objective:
 
 
 def derivatives(
-    masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective, alphas: Tensor | None = None
+    masked: MaskedModel, bits: PackedMasks, x: Tensor, objective: Objective, alphas: Tensor | None = None
 ) -> Tensor:
     """Return the derivative of the objective with respect to every alpha, [T].
 
@@ -99,7 +98,7 @@ def derivatives(
     return bits.inner({name: gradient * weight.detach() for (name, weight), gradient in changes})
 
 
-def one_shot(masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective) -> Answer:
+def one_shot(masked: MaskedModel, bits: PackedMasks, x: Tensor, objective: Objective) -> Answer:
     """Judge all tasks by one derivative: the steepest way down from equal alphas.
 
     Raises:
@@ -119,7 +118,7 @@ def familiarity(slopes: Tensor) -> float:
     return len(slopes) * float((-slopes).softmax(0).max())
 
 
-def binary(masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective) -> Answer:
+def binary(masked: MaskedModel, bits: PackedMasks, x: Tensor, objective: Objective) -> Answer:
     """Halve the tasks until one is left: those whose derivative is above the median go.
 
     Tasks are ranked by how late they went, and within a round by their derivative. Of equal ones the first stay, so
@@ -145,7 +144,7 @@ def binary(masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective)
 
 
 def gradient(
-    masked: MaskedModel, bits: PackedMasks, x: Any, objective: Objective, lr: float = 1.0, steps: int = 10
+    masked: MaskedModel, bits: PackedMasks, x: Tensor, objective: Objective, lr: float = 1.0, steps: int = 10
 ) -> Answer:
     """Descend on the alphas, kept positive and of sum 1 by a softmax whose logits are trained.
 
@@ -160,7 +159,7 @@ def gradient(
     return _ranked(-logits)
 
 
-def exhaustive(masked: MaskedModel, bits: PackedMasks, x: Any) -> Answer:
+def exhaustive(masked: MaskedModel, bits: PackedMasks, x: Tensor) -> Answer:
     """Judge every task by the entropy of its own subnetwork's outputs: T forward passes, the ceiling of the others.
 
     Raises:

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -84,7 +86,7 @@ def steps(batch: int, k: int, c: int, o: int, kernel: int, stride: int, padding:
         each = zip(x.chunk(k), weight.unbind(), strict=True)
         return torch.cat([F.conv2d(a, w, None, stride, padding) for a, w in each])
 
-    ways = {
+    ways: dict[str, Callable[[], Tensor]] = {
         "loop": loop,
         "grouped": grouped,
         "vmap": lambda: torch.func.vmap(lambda a, w: F.conv2d(a, w, None, stride, padding))(
@@ -95,7 +97,7 @@ def steps(batch: int, k: int, c: int, o: int, kernel: int, stride: int, padding:
         "one": lambda: F.conv2d(x, weight[0], None, stride, padding),
     }
 
-    def step(forward: Step) -> Step:
+    def step(forward: Callable[[], Tensor]) -> Step:
         def forward_and_backward() -> None:
             x.grad = weight.grad = None
             y = forward()

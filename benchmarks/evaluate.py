@@ -40,7 +40,7 @@ def main() -> None:
     )
     keep_freed_memory()
     torch.use_deterministic_algorithms(True, warn_only=True)  # as a run does
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a module with a property
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         thumbnails(root / "cache" / "imagenet", args.images)

@@ -49,10 +49,8 @@ def main() -> None:
         __doc__,
         20.0,
         "layer",
-        **{
-            "only": {"nargs": "+", "choices": list(LAYERS), "default": list(LAYERS)},
-            "growth": {"nargs": 2, "metavar": ("LAYER", "WAY"), "help": argparse.SUPPRESS},
-        },
+        only={"nargs": "+", "choices": list(LAYERS), "default": list(LAYERS)},
+        growth={"nargs": 2, "metavar": ("LAYER", "WAY"), "help": argparse.SUPPRESS},
     )
     if args.growth:
         print(growth(*args.growth))
@@ -78,6 +76,7 @@ def step(name: str, way: str) -> Step:
     x = torch.randn(n, c, side, side, generator=rng).requires_grad_()
     layer = LocallyConnected2d(c, o, k, side, s)
     layer.reset_parameters(rng)
+    assert layer.bias is not None
     kernels, bias = layer.kernels().detach(), layer.bias.detach()  # [L, O, C, k, k], [L, O]
     weight = kernels.permute(0, 2, 3, 4, 1).reshape(sites, -1, o)  # as F.unfold orders patches
     image = bias.T.reshape(o, out, out)  # the bias as a map

@@ -187,7 +187,7 @@ def plain_products() -> Iterator[None]:
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
             states.append((h, c))
-        return tuple(torch.stack(each, 1) for each in zip(*states, strict=True))
+        return torch.stack([h for h, _ in states], 1), torch.stack([c for _, c in states], 1)
 
     layers.linear.product = layers.lstm.product = plain
     layers.lstm.recurrence, layers.lstm.KERNEL_WIDTH = plain_steps, sys.maxsize  # an LSTM by steps of K products

@@ -12,8 +12,9 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ Step = Callable[[], object]
 LEAST_ROUNDS = 5
 
 
-def arguments(doc: str, seconds: float, each: str, **more: dict[str, object]) -> argparse.Namespace:
+def arguments(doc: str, seconds: float, each: str, **more: dict[str, Any]) -> argparse.Namespace:
     """Read the command line of a benchmark, with the clock to measure by as `clock`, and set the number of threads.
 
     Args:
@@ -33,8 +34,10 @@ def arguments(doc: str, seconds: float, each: str, **more: dict[str, object]) ->
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=seconds, help=f"for each {each}")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    cpu = {"action": "store_const", "const": time.process_time, "default": time.perf_counter, "dest": "clock"}
-    parser.add_argument("--cpu", help="measure processor time instead of wall time", **cpu)
+    parser.add_argument(
+        "--cpu", action="store_const", const=time.process_time, default=time.perf_counter, dest="clock",
+        help="measure processor time instead of wall time",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write the numbers and what machine they are from")
     for name, settings in more.items():
         parser.add_argument(f"--{name}", **settings)
@@ -49,7 +52,7 @@ def write(path: Path | None, **numbers: object) -> None:
         path.write_text(json.dumps({"machine": machine()} | numbers, indent=1))
 
 
-def measure(steps: dict[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:
+def measure(steps: Mapping[str, Step], seconds: float, clock: Callable[[], float]) -> dict[str, list[float]]:
     """Return milliseconds of each round by variant; at least five rounds, after two that do not count."""
     for step in [*steps.values()] * 2:
         step()

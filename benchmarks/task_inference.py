@@ -16,6 +16,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from analysis.task_inference import derivatives, entropy, one_shot
-from benchmarks.rounds import arguments, measure, over, write
+from benchmarks.rounds import Step, arguments, measure, over, write
 from core.malloc import keep_freed_memory
 from core.rng import stream
 from layers.functional.batching import forward
@@ -49,10 +50,8 @@ def main() -> None:
         for t in range(tasks):
             rng = stream(t, "mask")
             bits.add(Masks({name: torch.rand(shape, generator=rng) < 0.5 for name, shape in masked.shapes.items()}))
-        steps = {
-            "forwards": lambda: forwards(masked, x),
-            "one-shot": lambda bits=bits: one_shot(masked, bits, x, entropy),
-        }
+        inferred = partial(one_shot, masked, bits, x, entropy)
+        steps: dict[str, Step] = {"forwards": partial(forwards, masked, x), "one-shot": inferred}
         times = measure(steps, args.seconds, args.clock)
         stack = 4 * tasks * bits.weights
         cells.append({"tasks": tasks, "bytes": bits.nbytes(), "stack": stack, "milliseconds": times})

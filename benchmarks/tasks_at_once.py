@@ -29,6 +29,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from tasks.options import resolve
 from tasks.supsup.supsup import SupSup
+from tasks.supsup.supsup_options import SupSupOptions
 
 TASKS, SIZES = 10, (784, 300, 100, 100)
 
@@ -62,6 +63,7 @@ def steps(folder: str, images: Path, batch: int) -> dict[str, Step]:
             "train.batch_size": batch, "tasks_at_once": together, "run.dir": f"{folder}/{batch}-{together}",
             "log": "none",
         })  # fmt: skip
+        assert isinstance(options, SupSupOptions)
         run = Run.create(options)
         task = SupSup(options, run, Mirrors((), run))
         stages = [(stage, make_optimizer(stage)) for stage in task.stages()]
@@ -70,6 +72,7 @@ def steps(folder: str, images: Path, batch: int) -> dict[str, Step]:
         def step() -> None:
             nonlocal taken
             for stage, optimizer in stages:
+                assert optimizer is not None
                 train_step(stage, optimizer, 0, taken)
             taken += 1
 

@@ -27,8 +27,9 @@ from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
 from models.feedforward import FeedForward
+from tasks.modularity.arithmetic_options import TupleFeedForwardOptions
+from tasks.modularity.tuple import TupleFeedForward
 from tasks.options import resolve
-from tasks.registry import TASKS
 
 
 def main() -> None:
@@ -50,8 +51,9 @@ def main() -> None:
 def build(layer_sizes: str, folder: str) -> dict[str, Callable[[], object]]:
     """Return the variants by name; each call is one step (or one validation)."""
     options = resolve({"task": "tuple_ff", "layer_sizes": layer_sizes, "run.dir": folder, "log": "none"})
+    assert isinstance(options, TupleFeedForwardOptions)
     run = Run.create(options)
-    task = TASKS["tuple_ff"](options, run, Mirrors((), run))
+    task = TupleFeedForward(options, run, Mirrors((), run))
     stages = task.stages()
     weights, counter = next(stages), iter(range(10**9))
     weight_optimizer = make_optimizer(weights)
@@ -77,11 +79,12 @@ def build(layer_sizes: str, folder: str) -> dict[str, Callable[[], object]]:
 
     masked = MaskedModel(bare, task.masked.method, list(task.masked.weights))
     # The mask stage freezes its network: it gets one of its own, and the weight stage keeps training.
-    other = TASKS["tuple_ff"](options, run, Mirrors((), run))
+    other = TupleFeedForward(options, run, Mirrors((), run))
     other_stages = other.stages()
     next(other_stages)
     masks = next(other_stages)
     mask_optimizer = make_optimizer(masks)
+    assert weight_optimizer is not None and mask_optimizer is not None
     return {
         "bare loop": bare_step,
         "bare loop through MaskedModel": lambda: bare_step(masked),

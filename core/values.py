@@ -11,7 +11,7 @@ import math
 import types
 import typing
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal, NoReturn, TypeGuard
 
 from core.cached import cached
 from core.errors import OptionError
@@ -160,7 +160,7 @@ def _string(value: Any) -> str:
     return str(value)
 
 
-def _refuse() -> Any:
+def _refuse() -> NoReturn:
     raise ValueError
 
 

@@ -33,7 +33,7 @@ class Images:
     x: Tensor
     y: Tensor
 
-    def __getitem__(self, chosen: Any) -> Images:
+    def __getitem__(self, chosen: Tensor | slice) -> Images:
         return Images(self.x[chosen], self.y[chosen])
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ import torch
 
 from core.errors import OptionError
 from data.image_folder import SIDE, check_size, folder_images
+from data.image_sets import ImageChoice
 from data.images import images_from_file, stays_in_training
 
 # name -> channels, height, width, classes, training and test images
@@ -36,10 +37,7 @@ class Outline:
     sizes: Mapping[str, int]
 
 
-def image_outline(
-    name: str, cache: str | Path = "cache", file: str | None = None, canvas: int | None = None,
-    train_size: int | None = None, test_size: int | None = None, hold_out: bool = True,
-) -> Outline:  # fmt: skip
+def image_outline(chosen: ImageChoice, cache: str | Path = "cache") -> Outline:
     """Return the outline of what `data.image_sets.standardised_images` returns for the same arguments.
 
     Nothing is downloaded: the named sets are known, a file is read, and a folder is listed.
@@ -48,6 +46,8 @@ def image_outline(
         OptionError: a file or folder that is missing or not of the right form; a canvas smaller than the images; more
             images asked for than there are, or none left in a set; a test label that training does not have.
     """
+    name, file, canvas, hold_out = chosen.name, chosen.file, chosen.canvas, chosen.hold_out
+    train_size, test_size = chosen.train_size, chosen.test_size
     if name == "imagenet" and file is None:
         if canvas is not None:
             raise OptionError(f"data.canvas={canvas} is for images that fit in memory; data.name={name}")

@@ -126,6 +126,7 @@ class Agents:
 
     def _ended(self, agent: _Agent, asked: bool) -> None:
         """Start an agent again later when it ended although there is work left: the server was away."""
+        assert agent.child is not None
         code, agent.child = agent.child.code(), None
         if code == 0 or asked or agent.starts > RESTARTS:
             return
@@ -140,7 +141,7 @@ class Agents:
 
     def _each(self, number: int) -> None:
         for agent in self.agents:
-            if agent.running:
+            if agent.child is not None and agent.running:
                 agent.child.send(number)
 
     def _here(self) -> dict[Path, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 from core import exit_codes as codes
 from core.registry import nearest
@@ -20,7 +21,7 @@ NOT_WHEN_JOINING = ("set", "runs", "dir", "check")  # the sweep is as it was cre
 class Parser(argparse.ArgumentParser):
     """argparse with one-line errors that name the nearest option."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Print the message and exit."""
         unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
         options = [name for action in self._actions for name in action.option_strings]

@@ -22,7 +22,7 @@ def read_slots(gpus: str | None, jobs: int) -> list[str | None]:
     """
     if gpus is None:
         return [None] * jobs
-    groups = []
+    groups: list[str | None] = []
     for number, group in enumerate(gpus.split("|"), 1):
         names = [name.strip() for name in group.split(",")]
         wrong = [name for name in names if not GPU.fullmatch(name)]

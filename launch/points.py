@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SieveError
+from core.option_groups import TaskOptions
 from core.provenance import commits
 from core.store import Run, state_of
 from core.values import as_text
@@ -32,7 +33,7 @@ class Point:
 
     index: int
     values: dict[str, Any]
-    options: Any
+    options: TaskOptions
     signature: str
     folder: Path
     varying: tuple[str, ...] = ()

@@ -222,16 +222,17 @@ def _method(document: Document) -> str:
 
 
 def _program(document: Document) -> str:
-    program, line = document.root.get("program", Located("main.py", 0))
-    if not isinstance(program, str):
-        raise document.error(line, "program: must name a script, main.py")
-    return program
+    program = document.root.get("program", Located("main.py", 0))
+    if not isinstance(program.value, str):
+        raise document.error(program.line, "program: must name a script, main.py")
+    return program.value
 
 
 def _run_cap(document: Document) -> int | None:
-    cap, line = document.root.get("run_cap", Located(None, 0))
+    item = document.root.get("run_cap", Located(None, 0))
+    cap = item.value
     if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
-        raise document.error(line, f"run_cap: {cap} is not a whole number above 0")
+        raise document.error(item.line, f"run_cap: {cap} is not a whole number above 0")
     return cap
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import reduce
 from typing import Any, Protocol
 
@@ -221,7 +221,7 @@ class MaskedModel:
         self._masks = {subnet: Masks.unpacked(bits, device) for subnet, bits in state["masks"].items()}
 
     @staticmethod
-    def _unknown(subnet: str, known: Any, what: str) -> str:
+    def _unknown(subnet: str, known: Collection[str], what: str) -> str:
         return f"no subnet {subnet!r} {what}; there are: {', '.join(known) or 'none'}{nearest(subnet, known)}"
 
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -27,12 +27,15 @@ from core.store import Run
 from paper.measure import PERCENT, Measure, Row, seeds_note
 from paper.results import Group
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 # Okabe and Ito's colours, distinguishable with any kind of colour vision
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE = COLOURS
 DARK, GREY = "#222222", "#767676"
-DASHES = {"color": DARK, "linestyle": (0, (3, 1.5)), "linewidth": 1.4}
-STYLE = {
+DASHES: dict[str, Any] = {"color": DARK, "linestyle": (0, (3, 1.5)), "linewidth": 1.4}
+STYLE: dict[RcKeyType, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -155,7 +158,7 @@ def _head(fig: Figure, title: str, source: str) -> None:
     whole = fig.suptitle(
         title + "\n" * (source.count("\n") + 1), x=0.012, ha="left", fontsize=11, color=DARK, linespacing=1.25
     )
-    small = {"ha": "left", "va": "bottom", "fontsize": 8.5, "color": GREY}
+    small: dict[str, Any] = {"ha": "left", "va": "bottom", "fontsize": 8.5, "color": GREY}
     note = Annotation(source, (0, 0), xycoords=whole, annotation_clip=False, **small)
     note.set_in_layout(False)
     fig.add_artist(note)

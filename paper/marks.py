@@ -17,8 +17,9 @@ from matplotlib.axes import Axes
 from paper.figure import DARK, DASHES
 from paper.measure import Measure, Row, said
 
-DOT = {"s": 9, "facecolor": "white", "linewidth": 0.6, "zorder": 5}
-SMALL = {"fontsize": 6.5, "color": DARK, "zorder": 8, "annotation_clip": False}
+DOT: dict[str, Any] = {"s": 9, "facecolor": "white", "linewidth": 0.6, "zorder": 5}
+SMALL: dict[str, Any] = {"fontsize": 6.5, "color": DARK, "zorder": 8, "annotation_clip": False}
+Spread = Literal["dots", "band", "none"]
 MOST_WORDS = 4  # stretches of another n that a line names one by one
 
 
@@ -60,7 +61,7 @@ def line(
     places: Sequence[float],
     measures: Sequence[Measure],
     label: str = "",
-    spread: Literal["dots", "band", "none"] = "dots",
+    spread: Spread = "dots",
     color: Any = DARK,
     **style: Any,
 ) -> None:
@@ -94,8 +95,8 @@ def line(
         low, high = ([m + sign * d for m, d in zip(means, sds, strict=True)] for sign in (-1, 1))
         axes.fill_between(places, low, high, color=color, alpha=0.15, linewidth=0)
     for x, m in hollow:
-        bar = {"yerr": m.factor * m.sd} if spread != "none" else {}
-        axes.errorbar(x, m.factor * m.mean, **bar, fmt="o", markersize=4, markerfacecolor="white", color=color,
+        sd = m.factor * m.sd if spread != "none" else None
+        axes.errorbar(x, m.factor * m.mean, sd, fmt="o", markersize=4, markerfacecolor="white", color=color,
                       linewidth=1, capsize=2.5)  # fmt: skip
     if spread == "dots":
         pairs = [(x, m.factor * value) for x, m in zip(places, measures, strict=True) for value in m.values]

@@ -110,7 +110,7 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
 
     index = folder / "known.json"
     known: dict[str, dict[str, Any]] = json.loads(index.read_text()) if index.exists() else {}
-    there = {}
+    there: dict[str, dict[str, Any]] = {}
     finished = [item for item in found if item[1].state == DONE]
     for sweep, run in tqdm(finished, desc=f"W&B {'/'.join(folder.parts[-2:])}", unit="run"):
         mark = [run.heartbeat_at, run.history_line_count]

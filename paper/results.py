@@ -74,7 +74,8 @@ def load(root: str | Path) -> list[Run]:
     A folder that cannot be read is skipped with one warning; runs of another revision than this program's are left
     out with one warning for all that are alike.
     """
-    found, others = [], Counter()
+    found: list[Run] = []
+    others: Counter[tuple[str, str]] = Counter()
     for path in sorted(Path(root).rglob("options.yaml")):
         try:
             run = Finished(path.parent)

@@ -19,6 +19,7 @@ try:
     from core.store import Run
     from paper.figure import Plot, render, write
     from paper.index import write_index
+    from paper.measure import Row
     from paper.pull import pull, read_config
     from paper.results import SMALL, Group, by_scale, commits, groups, load, twins
     from paper.sweeps import command, plan
@@ -92,7 +93,7 @@ def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict
     return found
 
 
-def source(args: Any, plots: Sequence[Plot]) -> Path:
+def source(args: argparse.Namespace, plots: Sequence[Plot]) -> Path:
     """Return the folder of the runs: --runs; or what W&B has, where paper/config.json names a project; or runs/.
 
     Raises:
@@ -106,7 +107,9 @@ def source(args: Any, plots: Sequence[Plot]) -> Path:
     return Path(args.runs or RUNS)
 
 
-def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str], args: Any) -> list[Path]:
+def draw(
+    plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str], args: argparse.Namespace
+) -> list[Path]:
     """Draw a figure for every group of its runs, say what was drawn or lacks; return the tables' paths.
 
     Raises:
@@ -136,7 +139,9 @@ def draw(plot: Plot, runs: Sequence[Run], out: Path, settings: Mapping[str, str]
     return drawn
 
 
-def record(plot: Plot, group: Group, rows: list[Any], settings: Mapping[str, str], args: Any) -> dict[str, Any]:
+def record(
+    plot: Plot, group: Group, rows: list[Row], settings: Mapping[str, str], args: argparse.Namespace
+) -> dict[str, Any]:
     """Return what is stored beside a picture: its numbers, where they come from and how to make it again."""
     made_by = []
     for sweep in group.sweeps:

@@ -132,8 +132,8 @@ def key(options: Mapping[str, Any], free: Collection[str] = ()) -> Key:
 
 def varying(keys: Iterable[Key]) -> set[str]:
     """Return the names whose values are not the same in all keys."""
-    keys = [set(key) for key in keys]
-    return {name for key in keys for name, _ in key - set.intersection(*keys)}
+    sets = [set(key) for key in keys]
+    return {name for key in sets for name, _ in key - sets[0].intersection(*sets)}
 
 
 @lru_cache

@@ -129,7 +129,9 @@ def _checked(output: Leaf, rows: int) -> Tensor:
 # ---------------------------------------------------------------- loop
 
 
-def _loop(model: nn.Module, own: Any, weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]) -> Any:
+def _loop(
+    model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
+) -> Any:
     cut = [_cut(leaf, k) for leaf in inputs]
     slices = {name: weight.unbind() for name, weight in weights.items()}
     outputs = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from core.store import Run
@@ -83,7 +84,7 @@ def draw(rows: list[Row]) -> Figure:
     fig, _ = figure(1.8 + 3.4 * columns, 0.5 + 3.1 * math.ceil(len(networks) / columns), 1)
     fig.clear()
     grid = fig.subplots(math.ceil(len(networks) / columns), columns, squeeze=False, sharey=True)
-    entries = {}
+    entries: dict[str, Artist] = {}
     for axes in grid.flat[len(networks) :]:
         axes.set_visible(False)
     for axes, network in zip(grid.flat, networks, strict=False):
@@ -100,7 +101,8 @@ def draw(rows: list[Row]) -> Figure:
         axes.set_xlabel("fraction of weights kept")
         axes.set_xlim(0, 1.03)
         axes.set_ylim(0, 104)
-        entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        handles, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
     for axes in grid[:, 0]:
         axes.set_ylabel("accuracy on the test set [%]")
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)

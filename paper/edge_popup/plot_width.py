@@ -57,8 +57,8 @@ def draw(rows: list[Row]) -> Figure:
         for way in dict.fromkeys(row["weights"] for row in here):
             part = [row for row in here if row["weights"] == way]
             colour = GREY if way in DASHES else COLOURS.get(way, GREEN)
-            widths, found = zip(*((row["width"], row["accuracy"]) for row in part), strict=True)
-            line(axes, widths, found, way, color=colour, linestyle=DASHES.get(way, "-"))
+            places, found = [row["width"] for row in part], [row["accuracy"] for row in part]
+            line(axes, places, found, way, color=colour, linestyle=DASHES.get(way, "-"))
         widths = sorted({row["width"] for row in here})
         axes.set_xscale("log", base=2)
         axes.set_xticks(widths, [f"{width:g}" for width in widths])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -69,10 +70,10 @@ def draw(rows: list[Row]) -> Figure:
             continue
         image = axes.imshow(maps[removed[i]], cmap="RdBu_r", vmin=-most, vmax=most)
         framed = names.index(removed[i])
-        frame = {"fill": False, "edgecolor": DARK, "linewidth": 0.8, "clip_on": False}
+        frame: dict[str, Any] = {"fill": False, "edgecolor": DARK, "linewidth": 0.8, "clip_on": False}
         axes.add_patch(Rectangle((-0.5, framed - 0.5), len(names), 1, **frame))
-        cells = (row[f"answer {b}"] for row in rows if row["removed"] == removed[i] for b in names)
-        axes.set_title(f"without {removed[i]}{said(cells, chr(10))}", fontsize=8.5)
+        answers = (row[f"answer {b}"] for row in rows if row["removed"] == removed[i] for b in names)
+        axes.set_title(f"without {removed[i]}{said(answers, chr(10))}", fontsize=8.5)
         below = i + columns >= len(removed)
         shown = range(len(names)) if len(names) <= NAMED else ()
         axes.set_xticks(shown, names if below and shown else [""] * len(shown), rotation=90, fontsize=6.5)

@@ -117,8 +117,11 @@ class _Drops(NamedTuple):
 def _drops(run: Run, removed: int, classes: int) -> _Drops | None:
     """Return what a run loses with a class, None where it has not measured it."""
     keys = [f"test/accuracy/{i}" for i in range(classes)]
-    before, after = ([run.summary.get(f"final/{s}/{key}") for key in keys] for s in ("control", f"without_{removed}"))
-    if None in before or None in after:
+    before, after = (
+        [value for key in keys if (value := run.summary.get(f"final/{s}/{key}")) is not None]
+        for s in ("control", f"without_{removed}")
+    )
+    if not len(before) == len(after) == classes:
         return None
     lost = [a - b for a, b in zip(before, after, strict=True)]
     others = [i for i in range(classes) if i != removed]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.figure import COLOURS, figure
-from paper.marks import line
+from paper.marks import Spread, line
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.language_images import HEADING, class_names
 
@@ -49,7 +49,7 @@ def draw(rows: list[Row]) -> Figure:
     """Draw a line for each mask."""
     fig, axes = figure(5.8, 3.7)
     masks = list(dict.fromkeys(row["mask of"] for row in rows))
-    spread = "dots" if len(masks) < 4 else "band"
+    spread: Spread = "dots" if len(masks) < 4 else "band"
     for i, name in enumerate(masks):
         mine = [row for row in rows if row["mask of"] == name]
         places = [row["masked layers"] for row in mine]

@@ -70,7 +70,7 @@ def draw(rows: list[Row]) -> Figure:
 def _loss(runs: Sequence[Run], half: str) -> Measure:
     whole, rest = f"final/network/{_test(runs)}", f"half/{half}/{_test(runs)}"
     pairs = [(run, run.summary.get(whole), run.summary.get(rest)) for run in runs]
-    return Measure.of(((run, a - b) for run, a, b in pairs if None not in (a, b)), "%")
+    return Measure.of(((run, a - b) for run, a, b in pairs if a is not None and b is not None), "%")
 
 
 def _test(runs: Sequence[Run]) -> str:

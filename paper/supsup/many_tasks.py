@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from core.store import Run
@@ -59,14 +61,14 @@ def draw_inference(rows: list[Row]) -> Figure:
     fig, _ = figure(8.2, 1.0 + 2.6 * len(networks), 1)
     fig.clear()
     grid = fig.subplots(len(networks), 2, squeeze=False, sharey=True)
-    entries = {}
+    entries: dict[str, Artist] = {}
     ways = dict.fromkeys(row["learned by"] for row in rows)
     colours = dict(zip((way for way in ways if way not in STYLES), cycle(COLOURS), strict=False))
     for (left, right), network in zip(grid, networks, strict=True):
         here = [row for row in rows if row["network"] == network]
         for way in dict.fromkeys(row["learned by"] for row in here):
             part = [row for row in here if row["learned by"] == way]
-            style = STYLES.get(way) or {"color": colours[way]}
+            style: dict[str, Any] = STYLES.get(way) or {"color": colours[way]}
             counts = [row["tasks"] for row in part]
             line(left, counts, [row["accuracy"] for row in part], way, **style)
             line(right, counts, [row["task inferred"] for row in part], way, **style)
@@ -75,7 +77,8 @@ def draw_inference(rows: list[Row]) -> Figure:
             axes.set_xlim(left=0)
             axes.xaxis.get_major_locator().set_params(integer=True)
             axes.set_ylim(0, 104)
-            entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+            handles, labels = axes.get_legend_handles_labels()
+            entries |= dict(zip(labels, handles, strict=True))
         left.set_title(network, loc="left")
         left.set_ylabel("accuracy on the test sets [%]")
         right.set_title("task inferred correctly [%]", loc="left")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -65,7 +66,7 @@ def draw(rows: list[Row]) -> Figure:
     """Draw a panel for each set of tasks."""
     every = list(dict.fromkeys(row["tasks"] for row in rows))
     fig, panels = figure(2.4 + 3.6 * len(every), 3.8, len(every), squeeze=False)
-    entries = {}
+    entries: dict[str, Artist] = {}
     for axes, tasks in zip(panels[0], every, strict=True):
         here = [row for row in rows if row["tasks"] == tasks]
         for learner in dict.fromkeys(row["learner"] for row in here):
@@ -78,7 +79,8 @@ def draw(rows: list[Row]) -> Figure:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_title(tasks, loc="left")
         axes.set_xlabel("bytes of all tasks")
-        entries |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        handles, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
     panels[0][0].set_ylabel("accuracy on the test sets [%]")
     fig.legend(entries.values(), entries.keys(), loc="outside right center")
     return fig
@@ -105,8 +107,8 @@ def _budget(run: Run) -> float:
 
 
 def _bytes(run: Run) -> float | None:
-    parts = {name: run.summary.get(f"final/bytes/{name}") for name in ("own", "statistics", "network")}
-    if None in parts.values():
+    own, statistics, network = (run.summary.get(f"final/bytes/{name}") for name in ("own", "statistics", "network"))
+    if own is None or statistics is None or network is None:
         return None
-    networks = run.options["tasks.count"] if _learner(run) == UPPER else 1
-    return parts["own"] + parts["statistics"] + networks * parts["network"]
+    networks: int = run.options["tasks.count"] if _learner(run) == UPPER else 1
+    return own + statistics + networks * network

@@ -95,7 +95,7 @@ def _points(runs: Sequence[Run], kind: str, lr: str, split: int, method: str) ->
     for i, alpha in enumerate(alphas):
         row: Row = {"branch": kind, "split": split, "path": method, "from CNN to branch": float(alpha)}
         for column in PANELS:
-            values = ((run, float(v[column][i])) for run, v in same if v[column] is not None)
+            values = ((run, float(there[i])) for run, v in same if (there := v[column]) is not None)
             row[column] = Measure.of(values, PERCENT if "accuracy" in column else "")
         found.append(row)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -63,7 +64,7 @@ def draw(rows: list[Row]) -> Figure:
         for part, words in PARTS.items():
             if kind == "elcn" and part == "off_local":
                 continue
-            drawn = {"color": COLOURS[kind], "linestyle": DASHES[part]}
+            drawn: dict[str, Any] = {"color": COLOURS[kind], "linestyle": DASHES[part]}
             if part != "tied":
                 line(left, places, [row[f"share, {words}"] for row in mine], **drawn)
             line(right, places, [row[f"moved, {words}"] for row in mine], f"{NAMES[kind]}: {words}", **drawn)
@@ -77,7 +78,9 @@ def draw(rows: list[Row]) -> Figure:
 
 
 def _share(run: Run, label: str, part: str) -> float | None:
-    parts = {p: run.summary.get(f"{label}/energy/{p}/total") for p in PARTS}
-    if None in parts.values() or not sum(parts.values()):
+    found = {p: run.summary.get(f"{label}/energy/{p}/total") for p in PARTS}
+    parts = {p: float(energy) for p, energy in found.items() if energy is not None}
+    if len(parts) < len(PARTS) or not sum(parts.values()):
         return None
-    return (parts[part] / sum(parts.values())) ** 0.5
+    share: float = (parts[part] / sum(parts.values())) ** 0.5
+    return share

@@ -15,13 +15,13 @@ from core.errors import OptionError
 from core.store import Run
 from core.trackers import Mirrors
 from data.augment import cropped_and_flipped
-from data.outline import Outline
+from data.image_sets import standardised_images
+from data.outline import Outline, image_outline
 from layers.eval_mode import outputs
 from masks.algebra import Masks
 from masks.masking import Hard
 from masks.model import Masking
 from models.cifar import conv_net, layer_groups
-from tasks.images import outline_of, sets_of
 from tasks.modularity.class_options import ClassOptions, ConvNetOptions
 from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
@@ -52,14 +52,14 @@ class ClassTask(SubnetTask[ClassT]):
     @cached_property
     def images(self) -> dict[str, Batch]:
         """The sets "train", "valid" (unless nothing is held out), "test", and "seen", a part of "train"."""
-        sets = sets_of(self.options.data, self.options.run.cache, self.device)
+        sets = standardised_images(self.options.data, self.options.run.cache, self.device)
         x, y = sets["train"]
         return sets | {"seen": (x[: self.options.seen_size], y[: self.options.seen_size])}
 
     @cached_property
     def outline(self) -> Outline:
         """What is known of the images before they are loaded."""
-        return outline_of(self.options.data, self.options.run.cache)
+        return image_outline(self.options.data, self.options.run.cache)
 
     @property
     def classes(self) -> int:

@@ -19,13 +19,14 @@ from core.fit import Stage
 from core.rng import stream
 from core.store import Run
 from core.trackers import Mirrors
+from data.image_sets import Sets, standardised_images
+from data.outline import image_outline
 from layers.eval_mode import outputs
 from masks.algebra import Masks
 from masks.masking import Sample
 from masks.model import MaskedModel
 from masks.options import method_of
 from models.feedforward import FeedForward, xavier
-from tasks.images import Sets, outline_of, sets_of
 from tasks.modularity.permuted_mnist_options import PermutedOptions
 from tasks.task import Task
 
@@ -56,7 +57,7 @@ class PermutedMNIST(Task[PermutedOptions]):
 
     def __init__(self, options: PermutedOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        outline, rng = outline_of(options.data, options.run.cache), stream(options.seed, "init")
+        outline, rng = image_outline(options.data, options.run.cache), stream(options.seed, "init")
         self.model = FeedForward(math.prod(outline.shape), outline.classes, options.layer_sizes, rng=rng)
         xavier(self.model, rng)
         self.model.to(self.device)
@@ -69,7 +70,7 @@ class PermutedMNIST(Task[PermutedOptions]):
     @cached_property
     def sets(self) -> Sets:
         """The sets "train", "valid" (unless nothing is held out) and "test", every image as a vector."""
-        sets = sets_of(self.options.data, self.options.run.cache, self.device)
+        sets = standardised_images(self.options.data, self.options.run.cache, self.device)
         return {name: (x.flatten(1), y) for name, (x, y) in sets.items()}
 
     def state_dict(self) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 
 from core.errors import OptionError
+from data.image_sets import standardised_images
+from data.outline import image_outline
 from data.task_sequence import TaskSequence
-from tasks.images import outline_of, sets_of
 from tasks.sizes import check_at_most
 from tasks.supsup.hopsupsup_options import HopSupSupOptions
 from tasks.supsup.supsup_options import ManyTasksOptions
@@ -24,7 +25,7 @@ def sequence_of(options: ManyTasksOptions | HopSupSupOptions, device: torch.devi
     """
     tasks = options.tasks
     sequence = TaskSequence(
-        sets_of(options.data, options.run.cache, device), tasks.kind, tasks.count, options.train.batch_size,
+        standardised_images(options.data, options.run.cache, device), tasks.kind, tasks.count, options.train.batch_size,
         options.seed, tasks.angle, tasks.classes, tasks.ordered, tasks.relabel, options.data.augment,
     )  # fmt: skip
     if tasks.kind == "split":
@@ -38,7 +39,7 @@ def sequence_outline(options: ManyTasksOptions | HopSupSupOptions) -> tuple[tupl
     Raises:
         OptionError: the images cannot be used, have fewer classes than the tasks need, or are fewer than a batch.
     """
-    tasks, outline = options.tasks, outline_of(options.data, options.run.cache)
+    tasks, outline = options.tasks, image_outline(options.data, options.run.cache)
     if options.data.name == "imagenet" and options.data.file is None and tasks.kind != "split":
         raise OptionError(f"tasks.kind={tasks.kind} needs images that fit in memory; data.name=imagenet allows split")
     if tasks.kind != "split":

@@ -15,6 +15,7 @@ from masks.methods.threshold import Threshold
 from masks.model import MaskedModel, freeze
 from masks.packed_masks import PackedMasks
 from models.random_nets import random_net
+from tasks.image_options import ImageOptions
 
 TASKS, OUTPUTS = 4, 100
 NAMES = [f"t{t}" for t in range(TASKS)]
@@ -23,7 +24,7 @@ NAMES = [f"t{t}" for t in range(TASKS)]
 @pytest.fixture(scope="module")
 def learned():
     """Four permutations of the pixels of digits, learned side by side in one frozen network with spare outputs."""
-    x, y = standardised_images("digits", hold_out=False)["train"]
+    x, y = standardised_images(ImageOptions("digits", hold_out=False))["train"]
     network = freeze(random_net("fc", (1, 8, 8), OUTPUTS, stream(0, "init"), hidden=(128, 128)))
     masked = MaskedModel(network, Threshold(), [name for name, _ in network.named_parameters()])
     orders = [torch.randperm(64, generator=stream(0, "task", t)) for t in range(TASKS)]
@@ -46,7 +47,7 @@ def learned():
     bits = PackedMasks(masked.shapes, TASKS)
     for name in NAMES:
         bits.add(masked.finalize(name))
-    test, _ = standardised_images("digits", hold_out=False)["test"]
+    test, _ = standardised_images(ImageOptions("digits", hold_out=False))["test"]
     return masked, bits, [test.flatten(1)[:200][:, order].view(-1, 1, 8, 8) for order in orders]
 
 

@@ -6,6 +6,7 @@ import pytest
 from core.errors import OptionError
 from data.image_sets import standardised_images
 from data.outline import image_outline
+from tasks.image_options import ImageOptions
 from tests.data.test_images import write
 
 
@@ -21,7 +22,7 @@ def test_it_is_what_is_loaded(tmp_path, how):
     if "file" in how:
         write(tmp_path / "own.npz")
         how = how | {"file": str(tmp_path / "own.npz")}
-    outline, sets = image_outline("digits", **how), standardised_images("digits", **how)
+    outline, sets = image_outline(ImageOptions("digits", **how)), standardised_images(ImageOptions("digits", **how))
     assert outline.sizes == {name: len(y) for name, (_, y) in sets.items()}
     assert outline.shape == sets["train"][0].shape[1:]
     assert outline.classes == int(sets["train"][1].max()) + 1
@@ -29,7 +30,7 @@ def test_it_is_what_is_loaded(tmp_path, how):
 
 def test_nothing_is_fetched(tmp_path):
     for name, valid in (("mnist", 11_983), ("cifar10", 9_947), ("cifar100", 9_947)):
-        assert image_outline(name, tmp_path / "cache").sizes["valid"] == valid
+        assert image_outline(ImageOptions(name), tmp_path / "cache").sizes["valid"] == valid
     assert not (tmp_path / "cache").exists()
 
 
@@ -45,11 +46,11 @@ def test_nothing_is_fetched(tmp_path):
 )
 def test_mistakes(tmp_path, how, text):
     with pytest.raises(OptionError, match=text):
-        image_outline(**{"name": "digits", "cache": tmp_path} | how)
+        image_outline(ImageOptions(**{"name": "digits"} | how), tmp_path)
 
 
 def test_a_file_that_leaves_nothing_to_validate_on(tmp_path):
     one = np.zeros((1, 3, 4, 5), np.uint8)
     write(tmp_path / "one.npz", x_train=one, y_train=np.zeros(1, int), y_test=np.zeros(20, int))
     with pytest.raises(OptionError, match="there are no (train|valid) images left"):
-        image_outline("digits", file=str(tmp_path / "one.npz"))
+        image_outline(ImageOptions("digits", file=str(tmp_path / "one.npz")))

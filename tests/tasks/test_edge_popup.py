@@ -82,8 +82,11 @@ def test_the_mask_is_what_was_measured_and_its_size_is_what_was_asked_for(finish
     for name, tensor in read_statistics(finished.path("masks", "subnet.npz")).items():
         network.get_buffer(name).copy_(tensor)
     from data.image_sets import standardised_images
+    from tasks.image_options import ImageOptions
 
-    x, y = standardised_images("digits", train_size=100, test_size=50, hold_out=options["data.hold_out"])["test"]
+    x, y = standardised_images(ImageOptions("digits", train_size=100, test_size=50, hold_out=options["data.hold_out"]))[
+        "test"
+    ]
     accuracy = (network(x).argmax(1) == y).double().mean().item()
     assert accuracy == pytest.approx(summary["final/test/accuracy"]), "the weights are what their seed says"
 
@@ -191,8 +194,9 @@ def test_a_published_file_is_measured(tmp_path, capsys):
     for name, buffer in network.named_buffers():
         buffer.copy_(plain[name])
     from data.image_sets import standardised_images
+    from tasks.image_options import ImageOptions
 
-    x, y = standardised_images("digits", train_size=100, test_size=50)["test"]
+    x, y = standardised_images(ImageOptions("digits", train_size=100, test_size=50))["test"]
     accuracy = (network.eval()(x).argmax(1) == y).double().mean().item()
     assert found.summary["final/test/accuracy"] == pytest.approx(accuracy)
     others = {

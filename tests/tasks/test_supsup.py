@@ -111,8 +111,9 @@ def test_a_mask_file_and_the_seed_are_the_task(finished):
         return
     from data.image_sets import standardised_images
     from data.task_sequence import TaskSequence
+    from tasks.image_options import ImageOptions
 
-    sets = standardised_images("digits", train_size=200, test_size=90, hold_out=options["data.hold_out"])
+    sets = standardised_images(ImageOptions("digits", train_size=200, test_size=90, hold_out=options["data.hold_out"]))
     tasks = TaskSequence(
         sets, options["tasks.kind"], options["tasks.count"], 20, 0, options["tasks.angle"], options["tasks.classes"]
     )
