@@ -1,7 +1,7 @@
 """Shared by all figures: the style, the header that states where the numbers come from, and writing the files
 atomically.
 
-A figure is a module `paper/<system>/plot_<name>.py` with the attributes of `Plot`; `python -m paper.run_all` finds it.
+A figure is a module `paper/<system>/plot_<name>.py` with a `PLOT`; `python -m paper.run_all` finds it.
 Pictures are drawn through matplotlib's object interface, so no display and no LaTeX is needed.
 """
 
@@ -11,10 +11,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -23,7 +24,6 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 from core.files import write_atomic
-from core.store import Run
 from paper.measure import PERCENT, Measure, Row, seeds_note
 from paper.results import Group
 
@@ -66,25 +66,40 @@ STYLE: dict[RcKeyType, Any] = {
 DPI = 200
 
 
-class Plot(Protocol):
-    """The interface of a module `paper/<system>/plot_<name>.py`."""
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """What a module `paper/<system>/plot_<name>.py` says of its figure, as `PLOT`.
 
-    NAME: str  # of the module without plot_, and of the folder of its pictures
-    TITLE: str
-    CAPTION: str  # what is shown, how it was measured, and what is left out
-    FAMILY: str  # heading it stands under in the index
-    ORDER: int  # place under that heading
-    SWEEPS: tuple[str, ...]  # sweeps it reads, without small/; their laptop-sized twins are read as well
-    PER: str  # one picture per "group" (sweep and options) or per "scale" (published, small)
-    FREE: tuple[str, ...]  # options, besides the seed, that may differ within a group
-    OPTIONS: Mapping[str, tuple[str, ...]]  # what --set can choose, name -> allowed
-    PAPER: str  # what the paper reports, "" where nothing is known here
+    Attributes:
+        table: (runs, --set's choices) -> the numbers of one picture; [] when the runs have none of them.
+        draw: draws the table.
+        title: heading of the figure.
+        caption: what is shown, how it was measured, and what is left out.
+        family: heading that it stands under in the index.
+        order: place under that heading.
+        sweeps: those it reads, without small/; their laptop-sized twins are read as well.
+        per: one picture per "group" (sweep and options) or per "scale" (published, small).
+        free: options, besides the seed, that may differ within a group.
+        options: what --set can choose, name -> allowed.
+        paper: what the paper reports, "" where nothing is known here.
+    """
 
-    def table(self, runs: Sequence[Run], **settings: str) -> list[Row]:
-        """Return the numbers of one picture; [] when the runs have none of them."""
+    table: Callable[..., list[Row]]
+    draw: Callable[[list[Row]], Figure]
+    title: str
+    caption: str
+    family: str
+    order: int
+    sweeps: tuple[str, ...]
+    per: Literal["group", "scale"] = "scale"
+    free: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paper: str = ""
 
-    def draw(self, rows: list[Row]) -> Figure:
-        """Draw the table."""
+    @property
+    def name(self) -> str:
+        """The module's name without plot_, which is that of the folder of its pictures."""
+        return self.table.__module__.rpartition(".plot_")[2]
 
 
 def figure(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -144,7 +159,7 @@ def render(plot: Plot, rows: list[Row], group: Group) -> dict[str, bytes]:
         fig = plot.draw(rows)
         count = f"{len(group.runs)} runs" if len(group.runs) == group.expected else group.count
         source = "; ".join(filter(None, [f"{group.label} ({count})", seeds_note(rows)]))
-        _head(fig, plot.TITLE, fill(source, int(14 * fig.get_figwidth())))
+        _head(fig, plot.title, fill(source, int(14 * fig.get_figwidth())))
         files = {}
         for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
             buffer = io.BytesIO()

@@ -49,18 +49,18 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
     for plot in plots:
         records = [
             (path, record)
-            for path in sorted((out / plot.NAME).glob("*.json"))
+            for path in sorted((out / plot.name).glob("*.json"))
             if (record := _read(path)) is not None
             and (plot not in redrawn or path.resolve() in now or record["settings"])
         ]
         if not records:
             lacking.append(_lacking(plot))
             continue
-        if plot.FAMILY != family:
-            family = plot.FAMILY
+        if plot.family != family:
+            family = plot.family
             sections.append(f"<h2>{escape(family)}</h2>")
         sections.append(_section(plot, records, out))
-        contents.append(f'<li><a href="#{quote(plot.NAME)}">{escape(plot.TITLE)}</a></li>')
+        contents.append(f'<li><a href="#{quote(plot.name)}">{escape(plot.title)}</a></li>')
     if lacking:
         sections += ["<h2>Not drawn yet</h2><p>These have no finished runs. Their sweeps:</p>", *lacking]
     page = (
@@ -79,10 +79,10 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
 
 
 def _section(plot: Plot, records: Sequence[tuple[Path, dict[str, Any]]], out: Path) -> str:
-    paper = escape(plot.PAPER) or "we know of no statement or number for this figure."
+    paper = escape(plot.paper) or "we know of no statement or number for this figure."
     parts = [
-        f'<section id="{escape(plot.NAME, quote=True)}">\n<h3>{escape(plot.TITLE)}</h3>',
-        f'<p class="soft">{escape(plot.CAPTION)}</p>',
+        f'<section id="{escape(plot.name, quote=True)}">\n<h3>{escape(plot.title)}</h3>',
+        f'<p class="soft">{escape(plot.caption)}</p>',
         f'<p class="paper"><b>The paper:</b> {paper}</p>',
     ]
     for path, record in records:
@@ -91,7 +91,7 @@ def _section(plot: Plot, records: Sequence[tuple[Path, dict[str, Any]]], out: Pa
         link = quote(path.with_suffix("").relative_to(out).as_posix())
         files = ", ".join(f'<a href="{link}.{kind}">{kind}</a>' for kind in ("png", "pdf", "csv", "json"))
         title = escape(f"{record['group']}{chosen}", quote=True)
-        alt = f"{escape(plot.TITLE, quote=True)}: {title}"
+        alt = f"{escape(plot.title, quote=True)}: {title}"
         parts += [
             f'<h4>{title} <span class="soft">{escape(record["count"] + missing)}</span></h4>',
             f'<a href="{link}.png"><img src="{link}.png" alt="{alt}"></a>',
@@ -131,8 +131,8 @@ def _cell(cell: Any) -> str:
 
 
 def _lacking(plot: Plot) -> str:
-    sweeps = [f"./run.py sweeps/small/{name}.yaml --all" for name in plot.SWEEPS]
-    return f"<p>{escape(plot.TITLE)}</p><pre>{escape(chr(10).join(sweeps))}</pre>"
+    sweeps = [f"./run.py sweeps/small/{name}.yaml --all" for name in plot.sweeps]
+    return f"<p>{escape(plot.title)}</p><pre>{escape(chr(10).join(sweeps))}</pre>"
 
 
 def _read(path: Path) -> dict[str, Any] | None:

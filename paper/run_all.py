@@ -42,7 +42,7 @@ def main(argv: Sequence[str]) -> int:
         settings = read_settings(args.set, plots)
         runs, drawn = load(source(args, plots)), []
         for plot in plots:
-            drawn += draw(plot, runs, Path(args.out), settings.get(plot.NAME, {}), args)
+            drawn += draw(plot, runs, Path(args.out), settings.get(plot.name, {}), args)
         _say(f"index  {write_index(Path(args.out), discover(), plots, drawn)}")
     except SieveError as error:
         sys.stderr.write(f"run_all: {error}\n")
@@ -54,8 +54,8 @@ def discover() -> list[Plot]:
     """Return every figure, in the order of the index."""
     here = Path(__file__).parent
     names = [".".join(path.relative_to(here.parent).with_suffix("").parts) for path in here.rglob("plot_*.py")]
-    plots: list[Any] = [importlib.import_module(name) for name in sorted(names)]
-    return sorted(plots, key=lambda plot: (plot.FAMILY, plot.ORDER, plot.NAME))
+    plots = [importlib.import_module(name).PLOT for name in names]
+    return sorted(plots, key=lambda plot: (plot.family, plot.order, plot.name))
 
 
 def choose(plots: Sequence[Plot], names: Sequence[str]) -> list[Plot]:
@@ -64,11 +64,11 @@ def choose(plots: Sequence[Plot], names: Sequence[str]) -> list[Plot]:
     Raises:
         OptionError: there is no such figure.
     """
-    known = {plot.NAME: plot for plot in plots}
+    known = {plot.name: plot for plot in plots}
     for name in names:
         if name not in known:
             raise OptionError(f"unknown figure {name!r}; allowed: {', '.join(known)}{nearest(name, known)}")
-    return [plot for plot in plots if not names or plot.NAME in names]
+    return [plot for plot in plots if not names or plot.name in names]
 
 
 def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict[str, str]]:
@@ -80,9 +80,9 @@ def read_settings(items: Sequence[str], plots: Sequence[Plot]) -> dict[str, dict
     found: dict[str, dict[str, str]] = {}
     for item in items:
         name, _, value = item.partition("=")
-        allowed = {plot.NAME: plot.OPTIONS[name] for plot in plots if name in plot.OPTIONS}
+        allowed = {plot.name: plot.options[name] for plot in plots if name in plot.options}
         if not allowed:
-            known = sorted({option for plot in plots for option in plot.OPTIONS})
+            known = sorted({option for plot in plots for option in plot.options})
             names = ", ".join(known) or "nothing"
             raise OptionError(f"--set {item}: the figures have {names}{nearest(name, known)}")
         values = list(dict.fromkeys(value for values in allowed.values() for value in values))
@@ -101,7 +101,7 @@ def source(args: argparse.Namespace, plots: Sequence[Plot]) -> Path:
     """
     project = read_config(CONFIG) if args.runs is None else None
     if project is not None:
-        return pull(project, args.sweep or sorted({sweep for plot in plots for sweep in twins(plot.SWEEPS)}))
+        return pull(project, args.sweep or sorted({sweep for plot in plots for sweep in twins(plot.sweeps)}))
     if args.runs is not None and not Path(args.runs).is_dir():
         raise OptionError(f"--runs {args.runs}: there is no such folder")
     return Path(args.runs or RUNS)
@@ -115,27 +115,27 @@ def draw(
     Raises:
         StoreError: two groups would write the same files.
     """
-    sweeps = tuple(args.sweep) or twins(plot.SWEEPS)
+    sweeps = tuple(args.sweep) or twins(plot.sweeps)
     mine, drawn = [run for run in runs if run.sweep in sweeps], []
-    found = groups(mine, plot.FREE) if plot.PER == "group" else by_scale(mine, sweeps, plot.FREE)
+    found = groups(mine, plot.free) if plot.per == "group" else by_scale(mine, sweeps, plot.free)
     for group in found:
         rows = plot.table(group.runs, **settings)
         if not rows:
-            _say(f"skipped {plot.NAME}: the runs of {group.label} have none of its numbers")
+            _say(f"skipped {plot.name}: the runs of {group.label} have none of its numbers")
             continue
         name = "__".join([group.name, *(f"set.{option}-{value}" for option, value in settings.items())])
-        if out / plot.NAME / f"{name}.json" in drawn:
-            raise StoreError(f"{plot.NAME}: {group.label} and an earlier group are both called {name}")
+        if out / plot.name / f"{name}.json" in drawn:
+            raise StoreError(f"{plot.name}: {group.label} and an earlier group are both called {name}")
         files, numbers = render(plot, rows, group), record(plot, group, rows, settings, args)
         for note in numbers["notes"]:
-            log.warning("%s, %s: %s", plot.NAME, group.label, note)
-        picture = write(out / plot.NAME, name, files, numbers)
-        _say(f"drawn  {plot.NAME}: {picture} ({group.count}{', a trial' if group.trial else ''})")
+            log.warning("%s, %s: %s", plot.name, group.label, note)
+        picture = write(out / plot.name, name, files, numbers)
+        _say(f"drawn  {plot.name}: {picture} ({group.count}{', a trial' if group.trial else ''})")
         drawn.append(picture.with_suffix(".json"))
     if not found:
         first = sweeps[0] if args.sweep else SMALL + sweeps[0]
         hint = sweep_command(first, args.runs)
-        _say(f"skipped {plot.NAME}: no finished runs of {', '.join(sweeps)}; {hint}")
+        _say(f"skipped {plot.name}: no finished runs of {', '.join(sweeps)}; {hint}")
     return drawn
 
 
@@ -151,16 +151,16 @@ def record(
             made_by += [command(run) for run in group.runs if run.sweep == sweep]
     found = commits(group.runs)
     tried = {"trial": ", ".join(f"{name} {value}" for name, value in group.trial.items())} if group.trial else {}
-    again = ["paper/run_all.sh", "--only", plot.NAME]
+    again = ["paper/run_all.sh", "--only", plot.name]
     again += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     again += [word for name in args.sweep for word in ("--sweep", name)]
     again += ["--runs", args.runs] if args.runs else []
     again += ["--out", args.out] if args.out != "paper/out" else []
     return {
-        "figure": plot.NAME,
-        "title": plot.TITLE,
-        "caption": plot.CAPTION,
-        "paper": plot.PAPER,
+        "figure": plot.name,
+        "title": plot.title,
+        "caption": plot.caption,
+        "paper": plot.paper,
         "group": group.label,
         "settings": dict(settings),
         "runs": len(group.runs),

@@ -69,7 +69,7 @@ def test_options_that_a_page_quotes_exist_in_a_task_it_is_about(page):
     text = page.read_text()
     known = options_of(about(text))
     inline, lines = quoted(text)
-    figures = tuple(f"--set {name}=" for plot in discover() for name in plot.OPTIONS)  # options of paper/run_all.sh
+    figures = tuple(f"--set {name}=" for plot in discover() for name in plot.options)  # options of paper/run_all.sh
     ours = [found for found in inline if not re.search(r"SBATCH|sbatch|^[A-Z_]+=", found)]
     ours = [found for found in ours if not found.startswith(figures)]
     ours += [line for line in lines if re.match(r"(\./)?(main|run)\.py", line)]

@@ -11,42 +11,10 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.edge_popup.random_nets import COLOURS, DASHES, HEADING, RANDOM, drawn, trained
 from paper.edge_popup.random_nets import network as name_of
-from paper.figure import GREEN, GREY, PURPLE, figure
+from paper.figure import GREEN, GREY, PURPLE, Plot, figure
 from paper.marks import level, line
 from paper.measure import Row, measured, with_numbers
 
-NAME = "keep"
-TITLE = "Subnetworks of random networks"
-CAPTION = (
-    "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the "
-    "fraction of weights kept, for each initialisation of the weights; scaled: multiplied by sqrt(1 / keep). Grey: "
-    "random masks of the same size on the same weights (one line per initialisation). Dashes: the same network "
-    "without a mask and with trained weights, where such runs exist. Points: mean at the end of training; error bars: "
-    "sample standard deviation over seeds; small dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 1
-SWEEPS = (
-    "edge_popup_fc",
-    "edge_popup_conv",
-    "edge_popup_init",
-    "edge_popup_resnet",
-    "edge_popup_dense",
-    "edge_popup_dense_fc",
-    "edge_popup_dense_adam",
-    "edge_popup_dense_adam_conv2",
-    "edge_popup_dense_adam_fc",
-    "edge_popup_resnet_dense",
-)
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "The best subnetworks keep 30 to 70 % of the weights; the full random network is at chance. Signed constants are "
-    "better than Kaiming normal weights, and scaling helps when few weights are kept. At the depth of Conv-8, a "
-    "subnetwork matches the trained network. CIFAR-10, read off the figures: about 77.5, 86, 88, 88.5 % for Conv-2, "
-    "4, 6, 8."
-)
 OTHERS = (GREEN, PURPLE)
 
 
@@ -107,3 +75,37 @@ def draw(rows: list[Row]) -> Figure:
         axes.set_ylabel("accuracy on the test set [%]")
     fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Subnetworks of random networks",
+    caption=(
+        "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the "
+        "fraction of weights kept, for each initialisation of the weights; scaled: multiplied by sqrt(1 / keep). "
+        "Grey: random masks of the same size on the same weights (one line per initialisation). Dashes: the same "
+        "network without a mask and with trained weights, where such runs exist. Points: mean at the end of training; "
+        "error bars: sample standard deviation over seeds; small dots: single seeds."
+    ),
+    family=HEADING,
+    order=1,
+    sweeps=(
+        "edge_popup_fc",
+        "edge_popup_conv",
+        "edge_popup_init",
+        "edge_popup_resnet",
+        "edge_popup_dense",
+        "edge_popup_dense_fc",
+        "edge_popup_dense_adam",
+        "edge_popup_dense_adam_conv2",
+        "edge_popup_dense_adam_fc",
+        "edge_popup_resnet_dense",
+    ),
+    paper=(
+        "The best subnetworks keep 30 to 70 % of the weights; the full random network is at chance. Signed constants "
+        "are better than Kaiming normal weights, and scaling helps when few weights are kept. At the depth of Conv-8, "
+        "a subnetwork matches the trained network. CIFAR-10, read off the figures: about 77.5, 86, 88, 88.5 % for "
+        "Conv-2, 4, 6, 8."
+    ),
+)

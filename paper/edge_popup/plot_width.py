@@ -9,28 +9,9 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.edge_popup.random_nets import COLOURS, DASHES, HEADING, drawn, trained
 from paper.edge_popup.random_nets import network as name_of
-from paper.figure import GREEN, GREY, figure
+from paper.figure import GREEN, GREY, Plot, figure
 from paper.marks import line
 from paper.measure import Row, measured, with_numbers
-
-NAME = "width"
-TITLE = "Subnetworks of wider random networks"
-CAPTION = (
-    "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the width "
-    "of the network, a factor on the number of channels of every layer. Grey, dashes: the same network without a mask "
-    "and with trained weights. Points: mean at the end of training; error bars: sample standard deviation over seeds; "
-    "small dots: single seeds. The accuracy axis need not start at 0."
-)
-FAMILY = HEADING
-ORDER = 2
-SWEEPS = ("edge_popup_wide", "edge_popup_wide_dense", "edge_popup_wide_dense_adam")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "On CIFAR-10, from about 1.5 to 2 times the width, a subnetwork of Conv-4 and Conv-6 is as good as the trained "
-    "network."
-)
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -72,3 +53,23 @@ def draw(rows: list[Row]) -> Figure:
 
 def _drawn(run: Run) -> str:
     return trained(run) if run.options["trained"] == "weights" else drawn(run)
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Subnetworks of wider random networks",
+    caption=(
+        "Test accuracy of the subnetwork that edge-popup finds in a network with fixed random weights, against the "
+        "width of the network, a factor on the number of channels of every layer. Grey, dashes: the same network "
+        "without a mask and with trained weights. Points: mean at the end of training; error bars: sample standard "
+        "deviation over seeds; small dots: single seeds. The accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=2,
+    sweeps=("edge_popup_wide", "edge_popup_wide_dense", "edge_popup_wide_dense_adam"),
+    paper=(
+        "On CIFAR-10, from about 1.5 to 2 times the width, a subnetwork of Conv-4 and Conv-6 is as good as the trained "
+        "network."
+    ),
+)

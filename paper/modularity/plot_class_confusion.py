@@ -10,27 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from core.store import Run
-from paper.figure import DARK
+from paper.figure import DARK, Plot
 from paper.measure import Measure, Row, said, with_numbers
 from paper.modularity.language_images import HEADING, class_names, removed_classes
 from paper.results import array
 
-NAME = "class_confusion"
-TITLE = "Change of the predictions when a class is removed"
-CAPTION = (
-    "For the mask of all classes but one: the fraction of test images of a class (row) that receive each prediction "
-    "(column), minus that of the control mask, in percentage points. Mean over seeds; the standard deviations are in "
-    "the table. The removed class is framed: blue on the diagonal is the accuracy it loses, red the classes predicted "
-    "instead. Every mask uses the control's scores in the last layer (keep_last_layer), so that the removed class can "
-    "still be predicted."
-)
-FAMILY = HEADING
-ORDER = 5
-SWEEPS = ("cifar10", "cifar10_no_dropout", "cifar10_resnet")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Removing the weights of a class mainly destroys that class."
 COLUMNS = 5
 NAMED = 20  # more classes than these are not named at the axes
 
@@ -93,3 +77,22 @@ def _change(run: Run, removed: int, classes: int) -> np.ndarray | None:
         return None
     with np.errstate(invalid="ignore"):  # NaN where a class has no test images
         return after / after.sum(1, keepdims=True) - before / before.sum(1, keepdims=True)
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Change of the predictions when a class is removed",
+    caption=(
+        "For the mask of all classes but one: the fraction of test images of a class (row) that receive each "
+        "prediction (column), minus that of the control mask, in percentage points. Mean over seeds; the standard "
+        "deviations are in the table. The removed class is framed: blue on the diagonal is the accuracy it loses, red "
+        "the classes predicted instead. Every mask uses the control's scores in the last layer (keep_last_layer), so "
+        "that the removed class can still be predicted."
+    ),
+    family=HEADING,
+    order=5,
+    sweeps=("cifar10", "cifar10_no_dropout", "cifar10_resnet"),
+    per="group",
+    paper="Removing the weights of a class mainly destroys that class.",
+)

@@ -9,32 +9,12 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, GREY, legend_below
+from paper.figure import COLOURS, GREY, Plot, legend_below
 from paper.marks import bars
 from paper.measure import Measure, Row, with_numbers
 from paper.modularity.language_images import HEADING, class_names, removed_classes
 from paper.modularity.networks import networks
 
-NAME = "class_drop"
-TITLE = "Accuracy drop of the removed class, and of the others"
-CAPTION = (
-    "Test accuracy of single classes through the mask of all classes but one, compared with the control mask. Top: "
-    "drop of the removed class, in per cent of its accuracy through the control mask. Bottom: the largest drop of any "
-    "other class, also relative to its accuracy through the control mask (0 if all others gain), in per cent of the "
-    "removed class's relative drop; since it is a maximum over classes, it is above 0 even if all drops are due to "
-    "chance. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: seeds in "
-    "which the control mask never recognises the class (both panels) or the removed class loses nothing (bottom)."
-)
-FAMILY = HEADING
-ORDER = 6
-SWEEPS = ("cifar10", "cifar10_no_dropout", "cifar10_resnet")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "Removing the weights of a class mainly destroys that class. The axis of the published figure for the largest "
-    "drop of another class ends at 10 % of that of the removed class."
-)
 RELATIVE, OTHER = "loss relative to the control", "largest other loss relative to the control"
 RATIO = "largest other relative loss / that of the class"
 PANELS = {RELATIVE: "loss of the removed class [%]", RATIO: "largest other loss [% of that]"}
@@ -129,3 +109,26 @@ def _drops(run: Run, removed: int, classes: int) -> _Drops | None:
         return None
     relative = [lost[i] / before[i] for i in others if before[i]]  # what the control never recognises loses nothing
     return _Drops(before[removed], lost[removed], max(lost[i] for i in others), max([0.0, *relative]))
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Accuracy drop of the removed class, and of the others",
+    caption=(
+        "Test accuracy of single classes through the mask of all classes but one, compared with the control mask. "
+        "Top: drop of the removed class, in per cent of its accuracy through the control mask. Bottom: the largest "
+        "drop of any other class, also relative to its accuracy through the control mask (0 if all others gain), in "
+        "per cent of the removed class's relative drop; since it is a maximum over classes, it is above 0 even if all "
+        "drops are due to chance. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. "
+        "Left out: seeds in which the control mask never recognises the class (both panels) or the removed class "
+        "loses nothing (bottom)."
+    ),
+    family=HEADING,
+    order=6,
+    sweeps=("cifar10", "cifar10_no_dropout", "cifar10_resnet"),
+    paper=(
+        "Removing the weights of a class mainly destroys that class. The axis of the published figure for the largest "
+        "drop of another class ends at 10 % of that of the removed class."
+    ),
+)

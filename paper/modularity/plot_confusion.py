@@ -8,26 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK
+from paper.figure import DARK, Plot
 from paper.measure import Measure, Row, said, with_numbers
 from paper.modularity.arithmetic import HEADING, WORDS, subtasks
 from paper.results import array
 
-NAME = "confusion"
-TITLE = "Which operation is performed"
-CAPTION = (
-    "Fraction of the answers that are correct for +, correct for ×, or neither, by the operation asked for, on the "
-    "test set (operand pairs never seen in training, unless data.split says otherwise): mean ± sample standard "
-    "deviation over seeds. Each row of a panel sums to 100 %, or slightly more, because an answer that is correct for "
-    "both (2 + 2 = 2 × 2) counts for both."
-)
-FAMILY = HEADING
-ORDER = 4
-SWEEPS = ("addmul_ff_big", "addmul_ff", "addmul_rnn")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = ""
 PANELS = (
     ("network", "confusion_network"),
     ("mask of +", "confusion_add"),
@@ -108,3 +93,20 @@ def _counts(run: Run, name: str) -> np.ndarray | None:
     counts = array(run, name, "counts")
     shape = (len(ANSWERS), len(OPERATIONS))
     return counts if counts is not None and counts.shape == shape else None
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Which operation is performed",
+    caption=(
+        "Fraction of the answers that are correct for +, correct for ×, or neither, by the operation asked for, on "
+        "the test set (operand pairs never seen in training, unless data.split says otherwise): mean ± sample "
+        "standard deviation over seeds. Each row of a panel sums to 100 %, or slightly more, because an answer that "
+        "is correct for both (2 + 2 = 2 × 2) counts for both."
+    ),
+    family=HEADING,
+    order=4,
+    sweeps=("addmul_ff_big", "addmul_ff", "addmul_rnn"),
+    per="group",
+)

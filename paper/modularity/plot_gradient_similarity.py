@@ -8,26 +8,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, figure
+from paper.figure import COLOURS, Plot, figure
 from paper.marks import Spread, line
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.language_images import HEADING, class_names
 
-NAME = "gradient_similarity"
-TITLE = "Gradients with and without masks on the last layers"
-CAPTION = (
-    "Cosine similarity between two gradients of the loss on held-out images of all classes, over the remaining "
-    "weights: that of the full network, and that of the network with the mask of all classes but one on its last "
-    "layers. 0 masked layers: the same network. Points: mean; error bars: sample standard deviation over seeds; small "
-    "dots: single seeds; with more than three masks, bands instead."
-)
-FAMILY = HEADING
-ORDER = 9
-SWEEPS = ("cifar10_grad_cos_distance",)
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = ""
 OF_MASK = re.compile(r"cosine/without_(\d+)/(\d+)/total")
 
 
@@ -61,3 +46,20 @@ def draw(rows: list[Row]) -> Figure:
     axes.set_ylabel("cosine similarity of the gradients")
     axes.legend(loc="best", title="mask of")
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Gradients with and without masks on the last layers",
+    caption=(
+        "Cosine similarity between two gradients of the loss on held-out images of all classes, over the remaining "
+        "weights: that of the full network, and that of the network with the mask of all classes but one on its last "
+        "layers. 0 masked layers: the same network. Points: mean; error bars: sample standard deviation over seeds; "
+        "small dots: single seeds; with more than three masks, bands instead."
+    ),
+    family=HEADING,
+    order=9,
+    sweeps=("cifar10_grad_cos_distance",),
+    per="group",
+)

@@ -8,38 +8,12 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREEN, GREY, PURPLE, figure, legend
+from paper.figure import GREEN, GREY, PURPLE, Plot, figure, legend
 from paper.marks import bars
 from paper.measure import Measure, Row, measured, with_numbers
 from paper.modularity.arithmetic import HEADING
 from paper.modularity.networks import networks
 
-NAME = "half_mask"
-TITLE = "Masking the early or the late half of the layers"
-CAPTION = (
-    "Drop in test accuracy relative to the unmasked network, in percentage points, when the control mask is applied "
-    "to the early or the late half of the layers and the other half is unmasked. Test sets: operand pairs never seen "
-    "in training (unless data.split says otherwise), test commands of the SCAN split that the network is trained on, "
-    "test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 7
-SWEEPS = (
-    "tuple_ff",
-    "tuple_ff_small_halfmask",
-    "tuple_rnn",
-    "addmul_ff_big",
-    "addmul_rnn",
-    "scan",
-    "trafo_scan",
-    "cifar10",
-    "cifar10_no_dropout",
-    "cifar10_resnet",
-)
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = ""
 HALVES = {"early": "loss, early half masked", "late": "loss, late half masked"}
 
 
@@ -75,3 +49,31 @@ def _loss(runs: Sequence[Run], half: str) -> Measure:
 
 def _test(runs: Sequence[Run]) -> str:
     return f"{runs[0].options.get('scan.train_split', 'test')}/accuracy/total"
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Masking the early or the late half of the layers",
+    caption=(
+        "Drop in test accuracy relative to the unmasked network, in percentage points, when the control mask is "
+        "applied to the early or the late half of the layers and the other half is unmasked. Test sets: operand pairs "
+        "never seen in training (unless data.split says otherwise), test commands of the SCAN split that the network "
+        "is trained on, test images. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
+        "seeds."
+    ),
+    family=HEADING,
+    order=7,
+    sweeps=(
+        "tuple_ff",
+        "tuple_ff_small_halfmask",
+        "tuple_rnn",
+        "addmul_ff_big",
+        "addmul_rnn",
+        "scan",
+        "trafo_scan",
+        "cifar10",
+        "cifar10_no_dropout",
+        "cifar10_resnet",
+    ),
+)

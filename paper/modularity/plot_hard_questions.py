@@ -8,29 +8,13 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREY, ORANGE, figure, legend_below, per_cent
+from paper.figure import BLUE, GREY, ORANGE, Plot, figure, legend_below, per_cent
 from paper.marks import bars
 from paper.measure import Row, with_numbers
 from paper.modularity.arithmetic import CHANCE
 from paper.modularity.language_images import HEADING, accuracies, with_masks
 from paper.modularity.networks import module, networks
 
-NAME = "hard_questions"
-TITLE = "DeepMind mathematics: hard questions with the weights for easy ones"
-CAPTION = (
-    "Accuracy on the hard test questions of each module: of the network, which is trained on easy, medium and hard "
-    "questions (dm_math.train_splits), of the mask trained on the same questions (control), and of the mask trained "
-    "on the easy ones (dm_math.mask_splits). An answer is correct if every character and the length are. Dashes: "
-    "random masks with the same number of weights per tensor. Bars: mean; error bars: sample standard deviation over "
-    "seeds; dots: single seeds. The laptop-sized sweeps generate their questions (dm_math.generate)."
-)
-FAMILY = HEADING
-ORDER = 4
-SWEEPS = ("dm_math_add_or_sub", "dm_math_lin1d", "dm_math_diff", "dm_math_sort", "dm_math_polycollect")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Masks trained on easy questions fail on hard ones; control masks do not."
 SUBNETS = ("trained network", "control mask", "mask of the easy ones")
 
 
@@ -64,3 +48,22 @@ def draw(rows: list[Row]) -> Figure:
     per_cent(axes, "accuracy on hard questions [%]")
     legend_below(fig, axes, CHANCE)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="DeepMind mathematics: hard questions with the weights for easy ones",
+    caption=(
+        "Accuracy on the hard test questions of each module: of the network, which is trained on easy, medium and "
+        "hard questions (dm_math.train_splits), of the mask trained on the same questions (control), and of the mask "
+        "trained on the easy ones (dm_math.mask_splits). An answer is correct if every character and the length are. "
+        "Dashes: random masks with the same number of weights per tensor. Bars: mean; error bars: sample standard "
+        "deviation over seeds; dots: single seeds. The laptop-sized sweeps generate their questions "
+        "(dm_math.generate)."
+    ),
+    family=HEADING,
+    order=4,
+    sweeps=("dm_math_add_or_sub", "dm_math_lin1d", "dm_math_diff", "dm_math_sort", "dm_math_polycollect"),
+    paper="Masks trained on easy questions fail on hard ones; control masks do not.",
+)

@@ -7,29 +7,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, SKY, figure, layer_ticks, legend, per_cent
+from paper.figure import BLUE, SKY, Plot, figure, layer_ticks, legend, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks, weights
 
-NAME = "iou"
-TITLE = "Overlap of the two parts' masks"
-CAPTION = (
-    "Intersection over union (IoU) and over the smaller mask (IoMin) of the masks of the two parts, for every weight "
-    "matrix from input to output and for all masked weights. Dashes: expected value for random masks of the same "
-    "sizes; an overlap at that level is no evidence of reuse. Biases are excluded from the layers. Bars: mean; error "
-    "bars: sample standard deviation over seeds; dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 2
-SWEEPS = ("tuple_ff", "tuple_rnn", "tuple_ff_copyweight", "addmul_ff_big", "addmul_ff", "addmul_rnn")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "Double addition: the overlap of hidden weights between two identical functions is small, in the feed-forward "
-    "network and in the LSTM. + and ×: sharing is high at input and output, low in the middle."
-)
 MEASURES = {"IoU": "iou", "IoMin": "iomin"}
 
 
@@ -55,3 +37,24 @@ def draw(rows: list[Row]) -> Figure:
     per_cent(axes, f"overlap of {rows[0]['masks']} [%]", rows)
     legend(axes, CHANCE)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Overlap of the two parts' masks",
+    caption=(
+        "Intersection over union (IoU) and over the smaller mask (IoMin) of the masks of the two parts, for every "
+        "weight matrix from input to output and for all masked weights. Dashes: expected value for random masks of "
+        "the same sizes; an overlap at that level is no evidence of reuse. Biases are excluded from the layers. Bars: "
+        "mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    ),
+    family=HEADING,
+    order=2,
+    sweeps=("tuple_ff", "tuple_rnn", "tuple_ff_copyweight", "addmul_ff_big", "addmul_ff", "addmul_rnn"),
+    per="group",
+    paper=(
+        "Double addition: the overlap of hidden weights between two identical functions is small, in the feed-forward "
+        "network and in the LSTM. + and ×: sharing is high at input and output, low in the middle."
+    ),
+)

@@ -9,27 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import COLOURS, figure
+from paper.figure import COLOURS, Plot, figure
 from paper.measure import Measure, Row, said, with_numbers
 from paper.modularity.arithmetic import HEADING
 from paper.modularity.networks import networks
 from paper.results import array
 
-NAME = "mask_histogram"
-TITLE = "Distribution of mask probabilities"
-CAPTION = (
-    "Distribution of sigmoid(score), the probability of keeping a weight, over all masked weights at the end of the "
-    "control mask's training, in bins of 0.02. Left: linear scale, without the first bin, which contains the weights "
-    "almost certainly removed; right: all bins, logarithmic scale. Lines: mean; bands: ± sample standard deviation "
-    "over seeds."
-)
-FAMILY = HEADING
-ORDER = 8
-SWEEPS = ("addmul_rnn", "addmul_ff_big", "tuple_rnn", "tuple_ff")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Mask values polarise at 0 and 1."
 BINS = 50
 SHARE = "share of the weights"
 
@@ -83,3 +68,20 @@ def _shares(run: Run) -> np.ndarray | None:
     if counts is None or counts.size % BINS or not counts.sum():
         return None
     return counts.reshape(BINS, -1).sum(1) / counts.sum()
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Distribution of mask probabilities",
+    caption=(
+        "Distribution of sigmoid(score), the probability of keeping a weight, over all masked weights at the end of "
+        "the control mask's training, in bins of 0.02. Left: linear scale, without the first bin, which contains the "
+        "weights almost certainly removed; right: all bins, logarithmic scale. Lines: mean; bands: ± sample standard "
+        "deviation over seeds."
+    ),
+    family=HEADING,
+    order=8,
+    sweeps=("addmul_rnn", "addmul_ff_big", "tuple_rnn", "tuple_ff"),
+    paper="Mask values polarise at 0 and 1.",
+)

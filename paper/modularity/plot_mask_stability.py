@@ -8,29 +8,12 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, figure, legend, per_cent
+from paper.figure import BLUE, Plot, figure, legend, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE
 from paper.modularity.language_images import HEADING, class_names
 
-NAME = "mask_stability"
-TITLE = "Overlap of two masks of the same classes"
-CAPTION = (
-    "Two masks are trained on the same network and images with different random samples: intersection over union "
-    "(IoU) of the two, over all masked weights except those of a last layer that all masks have in common "
-    "(keep_last_layer). Dashes: expected value for random masks of the same sizes. The pairs of classes are drawn "
-    "from the seed, so that few are trained with several seeds; mean: over the pairs of each seed, then over seeds. "
-    "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. In the table: IoU including "
-    "the common last layer, as in the original program."
-)
-FAMILY = HEADING
-ORDER = 7
-SWEEPS = ("cifar10_mask_stability",)
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Masks are fairly stable."
 OF_CLASSES = re.compile(r"stability/((?:pair_|without_)[\d_]+)/iou/total")
 MEAN = "mean"
 
@@ -66,3 +49,23 @@ def draw(rows: list[Row]) -> Figure:
     per_cent(axes, "IoU [%]")
     legend(axes, CHANCE)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Overlap of two masks of the same classes",
+    caption=(
+        "Two masks are trained on the same network and images with different random samples: intersection over union "
+        "(IoU) of the two, over all masked weights except those of a last layer that all masks have in common "
+        "(keep_last_layer). Dashes: expected value for random masks of the same sizes. The pairs of classes are drawn "
+        "from the seed, so that few are trained with several seeds; mean: over the pairs of each seed, then over "
+        "seeds. Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. In the table: IoU "
+        "including the common last layer, as in the original program."
+    ),
+    family=HEADING,
+    order=7,
+    sweeps=("cifar10_mask_stability",),
+    per="group",
+    paper="Masks are fairly stable.",
+)

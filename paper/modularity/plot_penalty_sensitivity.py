@@ -8,30 +8,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, GREY, VERMILLION, figure, legend
+from paper.figure import DARK, GREY, VERMILLION, Plot, figure, legend
 from paper.marks import line
 from paper.measure import Measure, Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE, HEADING
 
-NAME = "penalty_sensitivity"
-TITLE = "Effect of the penalty on accuracy and sharing"
-CAPTION = (
-    "Accuracy of the control mask on the test set (operand pairs never seen in training, unless data.split says "
-    "otherwise), against mask.penalty; one dot per run, coloured by the fraction of the + mask that the × mask also "
-    "keeps (all masked weights). Line: mean over seeds. Star: the mean at the penalty of the published experiments, "
-    "0.0001, where it was run. Penalties do not transfer from the published to the laptop-sized networks. The "
-    "accuracy axis need not start at 0."
-)
-FAMILY = HEADING
-ORDER = 6
-SWEEPS = ("addmul_ff_penalty",)
-PER = "group"
-FREE = ("mask.penalty",)
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "The authors chose 0.0001. The colour scale of their plot, the sharing of the + mask over all penalties, ranges "
-    "from 25 to 55 %."
-)
 PUBLISHED = 1e-4
 
 
@@ -93,3 +74,26 @@ def both(first: Measure, second: Measure) -> list[tuple[float, float]]:
     """Return the pairs of values of the seeds that have measured both."""
     others = dict(zip(second.seeds, second.values, strict=True))
     return [(v, others[seed]) for seed, v in zip(first.seeds, first.values, strict=True) if seed in others]
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Effect of the penalty on accuracy and sharing",
+    caption=(
+        "Accuracy of the control mask on the test set (operand pairs never seen in training, unless data.split says "
+        "otherwise), against mask.penalty; one dot per run, coloured by the fraction of the + mask that the × mask "
+        "also keeps (all masked weights). Line: mean over seeds. Star: the mean at the penalty of the published "
+        "experiments, 0.0001, where it was run. Penalties do not transfer from the published to the laptop-sized "
+        "networks. The accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=6,
+    sweeps=("addmul_ff_penalty",),
+    per="group",
+    free=("mask.penalty",),
+    paper=(
+        "The authors chose 0.0001. The colour scale of their plot, the sharing of the + mask over all penalties, "
+        "ranges from 25 to 55 %."
+    ),
+)

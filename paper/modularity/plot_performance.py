@@ -8,41 +8,11 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, figure, legend, per_cent
+from paper.figure import BLUE, ORANGE, Plot, figure, legend, per_cent
 from paper.marks import bars
 from paper.measure import Measure, Row, measured, with_numbers
 from paper.modularity.arithmetic import HEADING, WORDS, subtasks
 
-NAME = "performance"
-TITLE = "What each subnetwork can do"
-CAPTION = (
-    "Accuracy on the test set (operand pairs never seen in training, unless data.split says otherwise): of the "
-    "trained network, of the mask trained for the whole task (control) and for each part, of the complements of those "
-    "masks (inverted), and of a random mask with as many weights per tensor as the control mask. Bars: mean; error "
-    "bars: sample standard deviation over seeds; dots: single seeds. Inverted masks also invert the input and output "
-    "layers; --set inverse_io=control applies the control mask to these layers instead, --set inverse_io=ones leaves "
-    "them unmasked."
-)
-FAMILY = HEADING
-ORDER = 1
-SWEEPS = (
-    "tuple_ff",
-    "tuple_rnn",
-    "tuple_ff_copyweight",
-    "tuple_ff_first_full_mask",
-    "tuple_rnn_first_full_mask",
-    "addmul_ff_big",
-    "addmul_ff",
-    "addmul_rnn",
-)
-PER = "group"
-FREE = ()
-OPTIONS = {"inverse_io": ("none", "control", "ones")}
-PAPER = (
-    "Double addition: each pair's mask solves its pair (about 100 %) but not the other; the inverted mask fails on "
-    "its own pair and largely preserves the other. Showing each pair only in its own time steps, or copying the input "
-    "and output weights, does not change this. In general, functions specialise but submodules are not reused."
-)
 WAYS = {"none": "inverted", "control": "control mask", "ones": "unmasked"}
 LAYERS = "input and output layers"
 
@@ -99,3 +69,38 @@ def kept_share(runs: Sequence[Run], subnet: str) -> Measure:
     """Return the share of the maskable weights that a subnet keeps."""
     found = [(run, run.summary.get(f"kept/{subnet}/total"), run.summary.get("size/total")) for run in runs]
     return Measure.of(((run, kept / size) for run, kept, size in found if kept is not None and size), "%")
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="What each subnetwork can do",
+    caption=(
+        "Accuracy on the test set (operand pairs never seen in training, unless data.split says otherwise): of the "
+        "trained network, of the mask trained for the whole task (control) and for each part, of the complements of "
+        "those masks (inverted), and of a random mask with as many weights per tensor as the control mask. Bars: "
+        "mean; error bars: sample standard deviation over seeds; dots: single seeds. Inverted masks also invert the "
+        "input and output layers; --set inverse_io=control applies the control mask to these layers instead, --set "
+        "inverse_io=ones leaves them unmasked."
+    ),
+    family=HEADING,
+    order=1,
+    sweeps=(
+        "tuple_ff",
+        "tuple_rnn",
+        "tuple_ff_copyweight",
+        "tuple_ff_first_full_mask",
+        "tuple_rnn_first_full_mask",
+        "addmul_ff_big",
+        "addmul_ff",
+        "addmul_rnn",
+    ),
+    per="group",
+    options={"inverse_io": ("none", "control", "ones")},
+    paper=(
+        "Double addition: each pair's mask solves its pair (about 100 %) but not the other; the inverted mask fails "
+        "on its own pair and largely preserves the other. Showing each pair only in its own time steps, or copying "
+        "the input and output weights, does not change this. In general, functions specialise but submodules are not "
+        "reused."
+    ),
+)

@@ -9,31 +9,17 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREEN, ORANGE, PURPLE, legend_below, per_cent
+from paper.figure import GREEN, ORANGE, PURPLE, Plot, legend_below, per_cent
 from paper.marks import bars
 from paper.measure import Measure, Row, with_numbers
 from paper.modularity.language_images import HEADING, SPLITS, with_masks
 from paper.modularity.networks import networks
 from paper.results import mask
 
-NAME = "removed_words"
-TITLE = "SCAN: output weights missing from the mask of a split"
-CAPTION = (
-    "Of the weights into each output word that the control mask keeps, the fraction that the mask of a split's "
-    "training commands does not keep; all: over all words together. END ends an answer. Biases are not masked. Bars: "
-    "mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: words of which the control "
-    "mask keeps no weight."
-)
-FAMILY = HEADING
-ORDER = 2
-SWEEPS = ("scan", "trafo_scan")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "LSTM, mask of the split jump: the weights missing in the output layer belong mostly to the word I_JUMP."
 OUTPUT = {"scan": "output.weight", "trafo_scan": "output_map.weight"}
 COLUMNS = {split: f"lacking in the mask of {words}" for split, words in SPLITS.items()}
 ALL = "all"
+SWEEPS = ("scan", "trafo_scan")
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -78,3 +64,20 @@ def _removed(run: Run, split: str) -> list[float]:
     kept, lacking = (weights.sum(1).astype(float) for weights in (control, control & ~other))
     with np.errstate(invalid="ignore"):  # NaN where nothing is kept
         return [*(lacking / kept).tolist(), float(lacking.sum() / kept.sum())]
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="SCAN: output weights missing from the mask of a split",
+    caption=(
+        "Of the weights into each output word that the control mask keeps, the fraction that the mask of a split's "
+        "training commands does not keep; all: over all words together. END ends an answer. Biases are not masked. "
+        "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds. Left out: words of which "
+        "the control mask keeps no weight."
+    ),
+    family=HEADING,
+    order=2,
+    sweeps=SWEEPS,
+    paper="LSTM, mask of the split jump: the weights missing in the output layer belong mostly to the word I_JUMP.",
+)

@@ -8,33 +8,15 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREY, ORANGE, figure, legend_below, per_cent
+from paper.figure import BLUE, GREY, ORANGE, Plot, figure, legend_below, per_cent
 from paper.marks import bars
 from paper.measure import Row, with_numbers
 from paper.modularity.arithmetic import CHANCE
 from paper.modularity.language_images import HEADING, SPLITS, accuracies, with_masks
 from paper.modularity.networks import networks
 
-NAME = "scan_accuracies"
-TITLE = "SCAN: commands held out by a split"
-CAPTION = (
-    "Accuracy on the test commands of three splits of SCAN: of the network, which is trained on the training commands "
-    "of the simple split (scan.train_split), of the mask trained on the same commands (control), and of the mask "
-    "trained on the split's own training commands, which lack commands of the tested kind. An answer is correct if "
-    "every word and the length are. Dashes: random masks with the same number of weights per tensor. Bars: mean; "
-    "error bars: sample standard deviation over seeds; dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 1
-SWEEPS = ("scan", "trafo_scan")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "The mask of all commands solves nearly all of every split's test set. The mask of a split's training commands "
-    "solves much less of the split's test set: least for jump, then length, then turn left."
-)
 SUBNETS = ("trained network", "control mask", "mask of the split")
+SWEEPS = ("scan", "trafo_scan")
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -61,3 +43,24 @@ def draw(rows: list[Row]) -> Figure:
     per_cent(panels[0][0], "accuracy [%]")
     legend_below(fig, panels[0][0], CHANCE)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="SCAN: commands held out by a split",
+    caption=(
+        "Accuracy on the test commands of three splits of SCAN: of the network, which is trained on the training "
+        "commands of the simple split (scan.train_split), of the mask trained on the same commands (control), and of "
+        "the mask trained on the split's own training commands, which lack commands of the tested kind. An answer is "
+        "correct if every word and the length are. Dashes: random masks with the same number of weights per tensor. "
+        "Bars: mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    ),
+    family=HEADING,
+    order=1,
+    sweeps=SWEEPS,
+    paper=(
+        "The mask of all commands solves nearly all of every split's test set. The mask of a split's training commands "
+        "solves much less of the split's test set: least for jump, then length, then turn left."
+    ),
+)

@@ -8,28 +8,13 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import GREY, ORANGE, figure, legend_below, per_cent
+from paper.figure import GREY, ORANGE, Plot, figure, legend_below, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.language_images import HEADING, SPLITS
 from paper.modularity.networks import networks
 from paper.results import series
 
-NAME = "scan_baseline"
-TITLE = "SCAN: masks of a split, and networks trained on the split"
-CAPTION = (
-    "Accuracy on the test commands of three splits of SCAN: of networks trained on the split's training commands, and "
-    "of masks trained on the same commands, on networks trained on the simple split (scan.train_split), which "
-    "contains all kinds of commands. An answer is correct if every word and the length are. Bars: mean; error bars: "
-    "sample standard deviation over seeds; dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 3
-SWEEPS = ("scan_baseline", "scan", "trafo_scan")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "The accuracy left after masking is similar to that of networks trained on the split."
 SUBNETS = ("network trained on the split", "mask of the split")
 BASELINE = "train_baseline"
 OF_TRAINING = (BASELINE, "scan.analyze_splits", "train.eval_batch_size")  # in which the two kinds of runs may differ
@@ -71,3 +56,20 @@ def draw(rows: list[Row]) -> Figure:
     per_cent(panels[0][0], "accuracy [%]")
     legend_below(fig, panels[0][0])
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="SCAN: masks of a split, and networks trained on the split",
+    caption=(
+        "Accuracy on the test commands of three splits of SCAN: of networks trained on the split's training commands, "
+        "and of masks trained on the same commands, on networks trained on the simple split (scan.train_split), which "
+        "contains all kinds of commands. An answer is correct if every word and the length are. Bars: mean; error "
+        "bars: sample standard deviation over seeds; dots: single seeds."
+    ),
+    family=HEADING,
+    order=3,
+    sweeps=("scan_baseline", "scan", "trafo_scan"),
+    paper="The accuracy left after masking is similar to that of networks trained on the split.",
+)

@@ -7,26 +7,11 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, figure, legend, per_cent
+from paper.figure import BLUE, ORANGE, Plot, figure, legend, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks
 from paper.modularity.networks import networks
-
-NAME = "sharing_vs_size"
-TITLE = "Sharing against network size"
-CAPTION = (
-    "Fraction of each operation's mask that the other operation's mask also keeps, over all masked weights, for "
-    "feed-forward networks of increasing size. Dashes: expected value for random masks of the same sizes. Bars: mean; "
-    "error bars: sample standard deviation over seeds; dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 5
-SWEEPS = ("addmul_ff", "addmul_ff_big", "addmul_ff_huge")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Larger networks share less."
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -65,3 +50,19 @@ def _short(number: int) -> str:
     if number >= 1e6:
         return f"{number / 1e6:.1f} M"
     return f"{number / 1e3:.0f} k" if number >= 1e4 else f"{number:,}"
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Sharing against network size",
+    caption=(
+        "Fraction of each operation's mask that the other operation's mask also keeps, over all masked weights, for "
+        "feed-forward networks of increasing size. Dashes: expected value for random masks of the same sizes. Bars: "
+        "mean; error bars: sample standard deviation over seeds; dots: single seeds."
+    ),
+    family=HEADING,
+    order=5,
+    sweeps=("addmul_ff", "addmul_ff_big", "addmul_ff_huge"),
+    paper="Larger networks share less.",
+)

@@ -9,29 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from core.store import Run
-from paper.figure import COLOURS, DARK, GREY, figure
+from paper.figure import COLOURS, DARK, GREY, Plot, figure
 from paper.marks import line
 from paper.measure import Row, measured, with_numbers
 from paper.modularity.arithmetic import CHANCE, weights
 from paper.modularity.language_images import HEADING
 
-NAME = "transfer_sharing"
-TITLE = "Weights that later permutations reuse from earlier ones"
-CAPTION = (
-    "Pixel permutations are learned one after the other (T1: unpermuted images); weights that a mask keeps are frozen "
-    "from then on, and the others are reinitialised. Left: fraction of each mask that some earlier mask also keeps, "
-    "by layer; dashed: expected value for a random mask of the same size. Every permutation has its own first layer "
-    "(transfer.reset_first_layer), which is left out, as are biases. Right: accuracy on the permuted test images "
-    "through the permutation's mask and through a random mask of the same size. Points: mean; error bars: sample "
-    "standard deviation over seeds; small dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 8
-SWEEPS = ("transfer_sharing", "transfer_sharing_prefer_old", "transfer_sharing_prefer_old_even_more")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = "Later permutations reuse only some of the old weights, unless their scores are initialised to prefer them."
 ACCURACY, RANDOM = "accuracy", "accuracy, random mask of the same size"
 DASHED = (0, (3, 1.5))
 
@@ -80,3 +63,23 @@ def draw(rows: list[Row]) -> Figure:
     more = right.get_legend_handles_labels()
     fig.legend([*handles, *more[0]], [*labels, CHANCE, *more[1]], loc="outside lower center", ncols=3)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Weights that later permutations reuse from earlier ones",
+    caption=(
+        "Pixel permutations are learned one after the other (T1: unpermuted images); weights that a mask keeps are "
+        "frozen from then on, and the others are reinitialised. Left: fraction of each mask that some earlier mask "
+        "also keeps, by layer; dashed: expected value for a random mask of the same size. Every permutation has its "
+        "own first layer (transfer.reset_first_layer), which is left out, as are biases. Right: accuracy on the "
+        "permuted test images through the permutation's mask and through a random mask of the same size. Points: "
+        "mean; error bars: sample standard deviation over seeds; small dots: single seeds."
+    ),
+    family=HEADING,
+    order=8,
+    sweeps=("transfer_sharing", "transfer_sharing_prefer_old", "transfer_sharing_prefer_old_even_more"),
+    per="group",
+    paper="Later permutations reuse only some of the old weights, unless their scores are initialised to prefer them.",
+)

@@ -8,29 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, figure, layer_ticks, legend
+from paper.figure import BLUE, ORANGE, Plot, figure, layer_ticks, legend
 from paper.marks import bars
 from paper.measure import Row, measured, said, with_numbers
 from paper.modularity.arithmetic import HEADING, WORDS, subtasks, weights
-
-NAME = "weight_proportion"
-TITLE = "Number of weights that each part needs"
-CAPTION = (
-    "Number of weights kept by the mask of each part, for every weight matrix from input to output (the matrices "
-    "differ in size; the table gives the sizes). Biases are excluded from the layers; the total in the legend "
-    "includes all masked parameters. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
-    "seeds."
-)
-FAMILY = HEADING
-ORDER = 3
-SWEEPS = ("addmul_ff_big", "addmul_ff", "addmul_rnn", "tuple_ff", "tuple_rnn")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "× uses more weights than +. The axis of the authors' plot ends at 22,000 weights per layer of the "
-    "feed-forward network 2000x4."
-)
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -65,3 +46,24 @@ def draw(rows: list[Row]) -> Figure:
 
 def _whole(number: float) -> str:
     return f"{number:,.0f}"
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Number of weights that each part needs",
+    caption=(
+        "Number of weights kept by the mask of each part, for every weight matrix from input to output (the matrices "
+        "differ in size; the table gives the sizes). Biases are excluded from the layers; the total in the legend "
+        "includes all masked parameters. Bars: mean; error bars: sample standard deviation over seeds; dots: single "
+        "seeds."
+    ),
+    family=HEADING,
+    order=3,
+    sweeps=("addmul_ff_big", "addmul_ff", "addmul_rnn", "tuple_ff", "tuple_rnn"),
+    per="group",
+    paper=(
+        "× uses more weights than +. The axis of the authors' plot ends at 22,000 weights per layer of the "
+        "feed-forward network 2000x4."
+    ),
+)

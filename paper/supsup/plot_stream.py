@@ -9,28 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, DARK, GREY, VERMILLION, figure
+from paper.figure import BLUE, DARK, GREY, VERMILLION, Plot, figure
 from paper.measure import Row, measured, with_numbers
 from paper.supsup.many_tasks import HEADING
-
-NAME = "stream"
-TITLE = "A stream of tasks with unknown task boundaries"
-CAPTION = (
-    "At regular intervals the next batch is compared with all masks. Upper panel: k max softmax(-dH/dalpha), which is "
-    "1 if no mask stands out; below the line a new mask is started. Lower panel: the mask that is trained until the "
-    "next check. Grey: true task boundaries, which the program is not given. The first seed is shown; the table has "
-    "all of them. Accuracy: on the test sets of all tasks, with the mask inferred from one image (labels are shared)."
-)
-FAMILY = HEADING
-ORDER = 4
-SWEEPS = ("supsup_nns",)
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "2,500 permutations of MNIST: close to a network that is given the boundaries, with a final dip because 2,500 "
-    "masks are not enough."
-)
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -76,3 +57,25 @@ def draw(rows: list[Row]) -> Figure:
     words = [f"{text} (n = {measure.n})" for text, measure in numbers.items() if measure.n]
     upper.set_title("; ".join([*words, f"curves: seed {whole['seed']}"]), loc="left")
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="A stream of tasks with unknown task boundaries",
+    caption=(
+        "At regular intervals the next batch is compared with all masks. Upper panel: k max softmax(-dH/dalpha), "
+        "which is 1 if no mask stands out; below the line a new mask is started. Lower panel: the mask that is "
+        "trained until the next check. Grey: true task boundaries, which the program is not given. The first seed is "
+        "shown; the table has all of them. Accuracy: on the test sets of all tasks, with the mask inferred from one "
+        "image (labels are shared)."
+    ),
+    family=HEADING,
+    order=4,
+    sweeps=("supsup_nns",),
+    per="group",
+    paper=(
+        "2,500 permutations of MNIST: close to a network that is given the boundaries, with a final dip because 2,500 "
+        "masks are not enough."
+    ),
+)

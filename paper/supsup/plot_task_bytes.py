@@ -9,33 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure
+from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Plot, figure
 from paper.marks import line
 from paper.measure import Measure, Row, measured, with_numbers
 from paper.supsup.many_tasks import HEADING
 
-NAME = "task_bytes"
-TITLE = "Accuracy against storage for all tasks"
-CAPTION = (
-    "Classes split into tasks, with the task given (GG): mean accuracy over the tasks' test sets after all are "
-    "learned, against the bytes of everything that cannot be regenerated from the seed: masks (bits or 16-bit "
-    "indices, whichever is smaller), layers and vectors in float32, batch-normalisation statistics, and the network's "
-    "weights if they are trained. SupSup: one mask per task, for several Erdős-Rényi budgets; Transfer: scores are "
-    "initialised to the mean of earlier ones. Upper bound: all weights are trained for each task; accuracy right "
-    "after training, bytes of one network per task. Points: mean; error bars: sample standard deviation over seeds; "
-    "small dots: single seeds. The accuracy axis need not start at 0."
-)
-FAMILY = HEADING
-ORDER = 3
-SWEEPS = ("supsup_gg", "supsup_gg_batch_ensemble", "supsup_gg_heads", "supsup_gg_upper", "supsup_gg_imagenet")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "SplitImageNet: upper bound 92.55 % (10,222.81 MB), SupSup 89.58, 88.68, 86.37 % (195.18, 100.98, 65.50 MB), "
-    "BatchE 81.50 % (124.99 MB). SplitCIFAR-100: SupSup is above baselines of the same size, Transfer above SupSup; "
-    "curves only."
-)
 UPPER = "upper bound"
 STYLES = {
     "SupSup": BLUE, "Transfer": ORANGE, "BatchE, random weights": GREEN, "heads, random trunk": VERMILLION,
@@ -112,3 +90,27 @@ def _bytes(run: Run) -> float | None:
         return None
     networks: int = run.options["tasks.count"] if _learner(run) == UPPER else 1
     return own + statistics + networks * network
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Accuracy against storage for all tasks",
+    caption=(
+        "Classes split into tasks, with the task given (GG): mean accuracy over the tasks' test sets after all are "
+        "learned, against the bytes of everything that cannot be regenerated from the seed: masks (bits or 16-bit "
+        "indices, whichever is smaller), layers and vectors in float32, batch-normalisation statistics, and the "
+        "network's weights if they are trained. SupSup: one mask per task, for several Erdős-Rényi budgets; Transfer: "
+        "scores are initialised to the mean of earlier ones. Upper bound: all weights are trained for each task; "
+        "accuracy right after training, bytes of one network per task. Points: mean; error bars: sample standard "
+        "deviation over seeds; small dots: single seeds. The accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=3,
+    sweeps=("supsup_gg", "supsup_gg_batch_ensemble", "supsup_gg_heads", "supsup_gg_upper", "supsup_gg_imagenet"),
+    paper=(
+        "SplitImageNet: upper bound 92.55 % (10,222.81 MB), SupSup 89.58, 88.68, 86.37 % (195.18, 100.98, 65.50 MB), "
+        "BatchE 81.50 % (124.99 MB). SplitCIFAR-100: SupSup is above baselines of the same size, Transfer above "
+        "SupSup; curves only."
+    ),
+)

@@ -10,30 +10,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, figure
+from paper.figure import DARK, Plot, figure
 from paper.measure import PERCENT, Measure, Row, said, with_numbers
 from paper.results import array
 from paper.untying.untying import HEADING, NAMES, rates, splits
 
-NAME = "margins"
-TITLE = "Margins of single images"
-CAPTION = (
-    "Margin of every image of the test set at the end of training: the logit of the correct class minus the largest "
-    "of the others, negative if the prediction is wrong (left of the dashes). Lines: fraction of the images in each "
-    "of 60 bins, mean over seeds; bands: sample standard deviation. The CNN (black) and the networks that were split "
-    "off it at some epoch (colour), first learning rate of the branches; runs that diverged have no margins. --set "
-    "branch=efcn or control shows other branches, --set images=train the training set."
-)
-FAMILY = HEADING
-ORDER = 5
-SWEEPS = ("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier")
-PER = "group"
-FREE = ()
-OPTIONS = {"branch": ("elcn", "efcn", "control"), "images": ("test", "train")}
-PAPER = (
-    "Ardeshir, Hsu, Sanford: modes at 25 (CNN) and 16 (eLCN from epoch 37) on the training set, with a gap at 1 to 5 "
-    "that comes from comparing the correct logit with the second smallest one."
-)
 BINS, SHARE = 60, "share of the images"
 
 
@@ -93,3 +74,27 @@ def _rows(found: dict[tuple[str, int], list[tuple[Run, np.ndarray]]]) -> list[Ro
             row: Row = {"network": network, "split": split, "from": float(edges[i]), "to": float(edges[i + 1])}
             rows.append(row | {SHARE: Measure.of(((run, float(share[i])) for run, share in shares), PERCENT)})
     return with_numbers(rows)
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Margins of single images",
+    caption=(
+        "Margin of every image of the test set at the end of training: the logit of the correct class minus the "
+        "largest of the others, negative if the prediction is wrong (left of the dashes). Lines: fraction of the "
+        "images in each of 60 bins, mean over seeds; bands: sample standard deviation. The CNN (black) and the "
+        "networks that were split off it at some epoch (colour), first learning rate of the branches; runs that "
+        "diverged have no margins. --set branch=efcn or control shows other branches, --set images=train the training "
+        "set."
+    ),
+    family=HEADING,
+    order=5,
+    sweeps=("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier"),
+    per="group",
+    options={"branch": ("elcn", "efcn", "control"), "images": ("test", "train")},
+    paper=(
+        "Ardeshir, Hsu, Sanford: modes at 25 (CNN) and 16 (eLCN from epoch 37) on the training set, with a gap at 1 "
+        "to 5 that comes from comparing the correct logit with the second smallest one."
+    ),
+)

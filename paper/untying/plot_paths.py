@@ -7,31 +7,12 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, ORANGE, PURPLE, figure
+from paper.figure import BLUE, GREEN, ORANGE, PURPLE, Plot, figure
 from paper.marks import line
 from paper.measure import PERCENT, Measure, Row, with_numbers
 from paper.results import array
 from paper.untying.untying import HEADING, NAMES, rates, splits
 
-NAME = "paths"
-TITLE = "From the CNN to untied networks"
-CAPTION = (
-    "Training loss and test accuracy along paths from the CNN at the end of its training (0) to an untied network at "
-    "the end of its own (1), for up to five splits. Linear: interpolated weights; curvilinear: each tensor rescaled "
-    "to the interpolated norm; average: interpolated logits; string: points between the ends, connected by springs, "
-    "trained for paths.epochs. Lines: mean; bands: sample standard deviation over seeds. By default the paths to "
-    "eFCNs if there are any; --set branch=elcn shows those to eLCNs. First learning rate of the branches."
-)
-FAMILY = HEADING
-ORDER = 4
-SWEEPS = ("cnn_elcn", "cnn_efcn")
-PER = "group"
-FREE = ()
-OPTIONS = {"branch": ("elcn", "efcn")}
-PAPER = (
-    "d'Ascoli et al.: there is a barrier on the straight line to an early eFCN, and hardly any along the string; "
-    "averaging the logits of CNN and eFCN improves accuracy."
-)
 METHODS = {"linear": BLUE, "curvilinear": GREEN, "string": ORANGE, "average": PURPLE}
 PANELS = {"train loss": "train_loss", "test accuracy": "test_accuracy"}
 MOST = 5
@@ -99,3 +80,27 @@ def _points(runs: Sequence[Run], kind: str, lr: str, split: int, method: str) ->
             row[column] = Measure.of(values, PERCENT if "accuracy" in column else "")
         found.append(row)
     return found
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="From the CNN to untied networks",
+    caption=(
+        "Training loss and test accuracy along paths from the CNN at the end of its training (0) to an untied network "
+        "at the end of its own (1), for up to five splits. Linear: interpolated weights; curvilinear: each tensor "
+        "rescaled to the interpolated norm; average: interpolated logits; string: points between the ends, connected "
+        "by springs, trained for paths.epochs. Lines: mean; bands: sample standard deviation over seeds. By default "
+        "the paths to eFCNs if there are any; --set branch=elcn shows those to eLCNs. First learning rate of the "
+        "branches."
+    ),
+    family=HEADING,
+    order=4,
+    sweeps=("cnn_elcn", "cnn_efcn"),
+    per="group",
+    options={"branch": ("elcn", "efcn")},
+    paper=(
+        "d'Ascoli et al.: there is a barrier on the straight line to an early eFCN, and hardly any along the string; "
+        "averaging the logits of CNN and eFCN improves accuracy."
+    ),
+)

@@ -7,33 +7,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import figure
+from paper.figure import Plot, figure
 from paper.marks import level, line
 from paper.measure import Row, measured, with_numbers
 from paper.untying.untying import COLOURS, HEADING, NAMES, accuracy, all_splits, rates, split_axis
-
-NAME = "split_accuracy"
-TITLE = "Final accuracy against the epoch of the split"
-CAPTION = (
-    "Test accuracy at the end of training, against the epoch at which the network was split off the CNN. Control: the "
-    "CNN continues with shared weights, at the learning rate and for the epochs of the untied branches, on the same "
-    "batches. Re-tied: the eLCN with each layer averaged over its sites, without further training. From scratch: the "
-    "same layers trained from random initialisation, after as many epochs as the CNN and the branch together. Dashes: "
-    "the CNN at the end of its own training. No selection: every split is shown, at its last epoch. Points: mean; "
-    "error bars: sample standard deviation over seeds; small dots: single seeds. The accuracy axis need not start at "
-    "0."
-)
-FAMILY = HEADING
-ORDER = 2
-SWEEPS = ("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "eLCN (R-norm, one seed, no control): 67.7, 72.4, 75.4 and 73.7 % from epochs 1, 9, 28 and 85, the CNN 73.2 %. "
-    "eFCN (d'Ascoli et al.): at every split above the fully connected network from scratch, at some above the CNN. "
-    "Neither has the control: a CNN that continues at the lower learning rate."
-)
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -61,3 +38,28 @@ def draw(rows: list[Row]) -> Figure:
     panels[0][0].set_ylabel("accuracy on the test set [%]")
     fig.legend(*panels[0][0].get_legend_handles_labels(), loc="outside right center")
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Final accuracy against the epoch of the split",
+    caption=(
+        "Test accuracy at the end of training, against the epoch at which the network was split off the CNN. Control: "
+        "the CNN continues with shared weights, at the learning rate and for the epochs of the untied branches, on "
+        "the same batches. Re-tied: the eLCN with each layer averaged over its sites, without further training. From "
+        "scratch: the same layers trained from random initialisation, after as many epochs as the CNN and the branch "
+        "together. Dashes: the CNN at the end of its own training. No selection: every split is shown, at its last "
+        "epoch. Points: mean; error bars: sample standard deviation over seeds; small dots: single seeds. The "
+        "accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=2,
+    sweeps=("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier"),
+    per="group",
+    paper=(
+        "eLCN (R-norm, one seed, no control): 67.7, 72.4, 75.4 and 73.7 % from epochs 1, 9, 28 and 85, the CNN 73.2 %. "
+        "eFCN (d'Ascoli et al.): at every split above the fully connected network from scratch, at some above the CNN. "
+        "Neither has the control: a CNN that continues at the lower learning rate."
+    ),
+)

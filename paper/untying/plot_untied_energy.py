@@ -8,31 +8,11 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import figure
+from paper.figure import Plot, figure
 from paper.marks import line
 from paper.measure import Measure, Row, with_numbers
 from paper.untying.untying import COLOURS, HEADING, NAMES, rates, split_axis, splits
 
-NAME = "untied_energy"
-TITLE = "How far untied networks deviate from convolutions"
-CAPTION = (
-    "The weights of the layers that were convolutions, decomposed into three parts: the part that is the same at all "
-    "sites (tied), the part that differs between sites but lies in the local blocks (untied), and the part that "
-    "connects a site to pixels beyond its patch (off-local, only in an eFCN). Left: norm of the latter two as a "
-    "fraction of the norm of these weights at the end of training. Right: distance moved since the split, by part. "
-    "Points: mean; error bars: sample standard deviation over seeds; small dots: single seeds. Both axes are "
-    "logarithmic; first learning rate of the branches, --set rate=last shows the last."
-)
-FAMILY = HEADING
-ORDER = 3
-SWEEPS = ("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier")
-PER = "group"
-FREE = ()
-OPTIONS = {"rate": ("first", "last")}
-PAPER = (
-    "d'Ascoli et al.: for all switch times the deviation from the convolutional subspace is small, and it is smaller "
-    "the later the switch."
-)
 PARTS = {"tied": "tied", "untied": "untied, local", "off_local": "off-local"}
 KINDS = ("elcn", "efcn")
 DASHES = {"tied": "-", "untied": (0, (4, 1.5)), "off_local": (0, (1, 1.5))}  # colours are of the networks, as elsewhere
@@ -84,3 +64,27 @@ def _share(run: Run, label: str, part: str) -> float | None:
         return None
     share: float = (parts[part] / sum(parts.values())) ** 0.5
     return share
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="How far untied networks deviate from convolutions",
+    caption=(
+        "The weights of the layers that were convolutions, decomposed into three parts: the part that is the same at "
+        "all sites (tied), the part that differs between sites but lies in the local blocks (untied), and the part "
+        "that connects a site to pixels beyond its patch (off-local, only in an eFCN). Left: norm of the latter two "
+        "as a fraction of the norm of these weights at the end of training. Right: distance moved since the split, by "
+        "part. Points: mean; error bars: sample standard deviation over seeds; small dots: single seeds. Both axes "
+        "are logarithmic; first learning rate of the branches, --set rate=last shows the last."
+    ),
+    family=HEADING,
+    order=3,
+    sweeps=("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier"),
+    per="group",
+    options={"rate": ("first", "last")},
+    paper=(
+        "d'Ascoli et al.: for all switch times the deviation from the convolutional subspace is small, and it is "
+        "smaller the later the switch."
+    ),
+)

@@ -11,33 +11,11 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, figure
+from paper.figure import DARK, Plot, figure
 from paper.marks import line
 from paper.measure import PERCENT, Measure, Row, with_numbers
 from paper.untying.untying import HEADING, NAMES, curve, rates, splits
 
-NAME = "untying"
-TITLE = "Norm and accuracy before and after untying"
-CAPTION = (
-    "The CNN (black) and the networks split off it at some epoch (colour), over the epochs of both. Left: log of the "
-    "product of the layers' Frobenius norms, each layer counted as its untied form would store it, divided by the "
-    "mean margin on the test set; a seed whose mean margin is not positive has no value there. Middle, right: "
-    "accuracy on the training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row of "
-    "panels per learning rate of the branches. --set branch=efcn or control shows other branches, --set "
-    "margin=published the published margin, which compares the correct logit with the second smallest one."
-)
-FAMILY = HEADING
-ORDER = 1
-SWEEPS = ("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier")
-PER = "group"
-FREE = ()
-OPTIONS = {"branch": ("elcn", "efcn", "control"), "margin": ("correct", "published")}
-PAPER = (
-    "SkinnyNet, CIFAR-10, 150 epochs, one seed: the CNN ends at 73.2 % on the test set; eLCNs from epochs 1, 9, 28 "
-    "and 85 at 67.7, 72.4, 75.4 and 73.7 %. The earlier the split, the lower the norm and the worse the accuracy; an "
-    "intermediate split beats the CNN. It uses only the published margin, and its CNN is never trained at the eLCNs' "
-    "learning rate: see the control."
-)
 PANELS = {"log norm / margin": "norm/per_margin", "train accuracy": "train/accuracy", "test accuracy": "test/accuracy"}
 
 
@@ -101,3 +79,29 @@ def _rows(runs: Sequence[Run], network: str, lr: str, split: int, stage: str, la
         | {c: curves[c].get(epoch, nothing[c]) for c in PANELS}
         for epoch in epochs
     ]
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Norm and accuracy before and after untying",
+    caption=(
+        "The CNN (black) and the networks split off it at some epoch (colour), over the epochs of both. Left: log of "
+        "the product of the layers' Frobenius norms, each layer counted as its untied form would store it, divided by "
+        "the mean margin on the test set; a seed whose mean margin is not positive has no value there. Middle, right: "
+        "accuracy on the training and the test set. Lines: mean over seeds; bands: sample standard deviation. One row "
+        "of panels per learning rate of the branches. --set branch=efcn or control shows other branches, --set "
+        "margin=published the published margin, which compares the correct logit with the second smallest one."
+    ),
+    family=HEADING,
+    order=1,
+    sweeps=("cnn_elcn", "cnn_efcn", "cnn_elcn_multiplier"),
+    per="group",
+    options={"branch": ("elcn", "efcn", "control"), "margin": ("correct", "published")},
+    paper=(
+        "SkinnyNet, CIFAR-10, 150 epochs, one seed: the CNN ends at 73.2 % on the test set; eLCNs from epochs 1, 9, "
+        "28 and 85 at 67.7, 72.4, 75.4 and 73.7 %. The earlier the split, the lower the norm and the worse the "
+        "accuracy; an intermediate split beats the CNN. It uses only the published margin, and its CNN is never "
+        "trained at the eLCNs' learning rate: see the control."
+    ),
+)

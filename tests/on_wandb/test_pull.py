@@ -125,5 +125,5 @@ def test_rows_of_one_step_and_numbers_that_are_none_survive_the_way(server, mach
     assert len({row["step"] for row in rows}) < len(rows) and None in {v for row in rows for v in row.values()}
     assert pulled.history() == [{k: v for k, v in row.items() if v is not None} for row in rows]
     assert pulled.summary == run.summary
-    mine = [plot for plot in discover() if "cnn_elcn" in plot.SWEEPS]
+    mine = [plot for plot in discover() if "cnn_elcn" in plot.sweeps]
     assert len(mine) == 5 and all(plot.table([pulled]) == plot.table([run]) for plot in mine)

@@ -197,8 +197,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     for plot in discover():
-        if not {sweep for sweep in twins(plot.SWEEPS) if (root / sweep).exists()}:
-            make_run(root, f"small/{plot.SWEEPS[0]}", task_of(plot.SWEEPS[0]), seed=1)
+        if not {sweep for sweep in twins(plot.sweeps) if (root / sweep).exists()}:
+            make_run(root, f"small/{plot.sweeps[0]}", task_of(plot.sweeps[0]), seed=1)
     lines: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("paper.run_all._say", lines.append)

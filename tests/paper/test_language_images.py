@@ -317,10 +317,10 @@ def without_subnets(make_run, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.NAME)
+@pytest.mark.parametrize("plot", [module.PLOT for module in PLOTS], ids=lambda plot: plot.name)
 def test_runs_without_subnets_or_of_other_tasks_cost_no_figure(plot, without_subnets):
     assert plot.table([]) == []
     found = {task: plot.table(runs) for task, runs in without_subnets.items()}
-    expected = {"scan_accuracies": ["scan"], "hard_questions": ["deepmind_math"]}.get(plot.NAME, [])
+    expected = {"scan_accuracies": ["scan"], "hard_questions": ["deepmind_math"]}.get(plot.name, [])
     assert [task for task, rows in found.items() if rows] == expected
     assert all(plot.draw(found[task]).axes for task in expected)

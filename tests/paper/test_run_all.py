@@ -23,15 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_figure_says_what_it_is():
     plots = discover()
     assert {"performance", "iou", "confusion", "half_mask", "mask_histogram", "penalty_sensitivity"} <= {
-        plot.NAME for plot in plots
+        plot.name for plot in plots
     }
     for plot in plots:
-        assert plot.__name__.endswith(f".plot_{plot.NAME}") and plot.PER in ("group", "scale")
-        assert plot.TITLE and plot.CAPTION.endswith(".") and plot.FAMILY and plot.SWEEPS
+        assert plot.name and plot.per in ("group", "scale")
+        assert plot.title and plot.caption.endswith(".") and plot.family and plot.sweeps
 
 
 def test_every_sweep_that_a_figure_reads_exists():
-    names = {name for plot in discover() for name in plot.SWEEPS}
+    names = {name for plot in discover() for name in plot.sweeps}
     wanted = {f"{folder}{name}.yaml" for name in names for folder in ("", "small/")}
     there = {str(path.relative_to(ROOT / "sweeps")) for path in (ROOT / "sweeps").rglob("*.yaml")}
     assert wanted <= there
@@ -39,7 +39,7 @@ def test_every_sweep_that_a_figure_reads_exists():
 
 def test_every_figure_is_drawn_one_picture_for_each_group(drawn):
     _, out, lines = drawn
-    assert {path.parent.name for path in out.glob("*/*.png")} == {plot.NAME for plot in discover()}
+    assert {path.parent.name for path in out.glob("*/*.png")} == {plot.name for plot in discover()}
     performance = sorted(path.name for path in (out / "performance").glob("*.png"))
     assert len(performance) == 5 and len([name for name in performance if "small_tuple_rnn" in name]) == 2
     said = re.compile(r"drawn  performance: \S+small_tuple_ff\S*\.png \(3 of 3 runs\)")
@@ -105,7 +105,7 @@ def test_the_commands_are_those_that_made_the_runs(make_run, tmp_path, capsys):
 
 
 def test_the_page_escapes_what_it_shows(tmp_path):
-    plot = next(plot for plot in discover() if plot.NAME == "iou")
+    plot = next(plot for plot in discover() if plot.name == "iou")
     evil = '<script>alert("x")</script>'
     record = {
         "group": evil,
@@ -171,7 +171,7 @@ def test_broken_arrays_lose_one_seed_and_are_named(tmp_path, make_run, caplog):
     runs = [make_run(tmp_path / "runs", "small/addmul_rnn", "addmul", seed=seed) for seed in (1, 2)]
     for name in ("confusion_mul", "confusion_network"):
         runs[0].path("arrays", f"{name}.npz").write_bytes(b"PK\x03\x04 cut off")
-    (confusion,) = [plot for plot in discover() if plot.NAME == "confusion"]
+    (confusion,) = [plot for plot in discover() if plot.name == "confusion"]
     rows = [row for row in confusion.table(runs) if row["subnet"] == "mask of ×"]
     assert rows[0]["answer is +"].n == 1
     assert sorted(message.split("/arrays/")[1][:13] for message in caplog.messages) == [
@@ -227,4 +227,4 @@ def test_no_figure_stumbles_over_runs_of_other_tasks(real):
     for plot in discover():
         for run in real.values():
             rows = plot.table([run])
-            assert not rows or plot.draw(rows).axes, (plot.NAME, run.task)
+            assert not rows or plot.draw(rows).axes, (plot.name, run.task)

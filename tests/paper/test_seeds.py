@@ -123,9 +123,9 @@ def perforate(run, chosen, rng, salt):
 
 def runs_for(plot):
     """Return the settings of a figure's runs: those of RUNS, or else those of the first sweep that it reads."""
-    if plot.NAME in OF:
-        return dict(RUNS[OF[plot.NAME]])
-    return {"task": task_of(plot.SWEEPS[0])}
+    if plot.name in OF:
+        return dict(RUNS[OF[plot.name]])
+    return {"task": task_of(plot.sweeps[0])}
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def holes(make_run, tmp_path_factory):
     found = {}
 
     def runs_of(plot, salt):
-        name = OF.get(plot.NAME, plot.SWEEPS[0])
+        name = OF.get(plot.name, plot.sweeps[0])
         if (name, salt) in found:
             return found[name, salt]
         root, options, rng = tmp_path_factory.mktemp(name), runs_for(plot), np.random.default_rng(0)
@@ -151,10 +151,10 @@ def holes(make_run, tmp_path_factory):
 
 
 def test_settings_are_those_of_figures_that_exist():
-    assert {plot.NAME for plot in discover()} >= OF.keys() | LINES and {*OF.values()} <= RUNS.keys()
+    assert {plot.name for plot in discover()} >= OF.keys() | LINES and {*OF.values()} <= RUNS.keys()
 
 
-@pytest.mark.parametrize("plot", discover(), ids=lambda plot: plot.NAME)
+@pytest.mark.parametrize("plot", discover(), ids=lambda plot: plot.name)
 def test_no_line_joins_different_seeds_and_n_stands_where_it_differs(plot, holes):
     for salt in ("", "a", "b", "c"):  # a figure of few numbers may have lost none, or all
         rows = spies(plot.table(holes(plot, salt)))
@@ -172,7 +172,7 @@ def test_no_line_joins_different_seeds_and_n_stands_where_it_differs(plot, holes
         assert re.search(rf"n = (\d, )*{n}\b", text), f"{n} seeds are drawn, but {text}"
     joined = list(curves(fig, by_mean(seen)))
     assert all(a == b for a, b in joined), "a line joins the means of different seeds"
-    assert bool(joined) == (plot.NAME in LINES), "there is nothing to see"
+    assert bool(joined) == (plot.name in LINES), "there is nothing to see"
 
 
 def of(values):
