@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import OptionError
-from core.option_groups import RunOptions
+from core.option_groups import RunOptions, TaskOptions
 from core.options import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,9 +22,7 @@ class MaskPart:
 
 
 @dataclass(frozen=True)
-class FakeOptions:
-    task: str = ""
-    seed: int = 0
+class FakeOptions(TaskOptions):
     log: str = "none"
     layer_sizes: tuple[int, ...] = (8,)
     mask: MaskPart = dataclasses.field(default_factory=MaskPart)

@@ -50,7 +50,7 @@ PERMUTED = MASKS | IMAGES | {
     "transfer.permutations": 11, "transfer.mask_used_init": 2.0, "transfer.reset_first_layer": True,
     "eval_every": 1000,
 }  # fmt: skip
-NOT_PERMUTED = ("only_control", "restore_pretrained", "mask.include", "mask.exclude")
+NOT_PERMUTED = ("only_control", "restore_pretrained", "mask.include", "mask.exclude", "data.augment")
 PERMUTED = {name: value for name, value in PERMUTED.items() if name not in NOT_PERMUTED}
 
 PAIRS = Difference("hold_out", 0.0, 0.05, "the original validates on test sets; hold_out=0 holds nothing out")
