@@ -1,10 +1,13 @@
 # make demo: install, run a small real experiment, draw its figures.   make test: install, run the tests.
-# make lint: install, check format, style and types.
+# make lint: check format, style and types.   make docs: pages of the public classes in docs/api.
+# make gpu: every task on a GPU beside the CPU.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PUBLIC := masks.model masks.masking masks.algebra masks.graft masks.units masks.fills masks.packed_masks \
+	masks.methods layers models core.store core.fit core.option_groups tasks.task analysis paper.figure
 
-.PHONY: demo test lint benchmarks
+.PHONY: demo test lint docs gpu benchmarks
 
 demo: $(VENV)/.installed
 	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 3
@@ -18,6 +21,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m pdoc --docformat google --output-directory docs/api $(PUBLIC)
+
+gpu: $(VENV)/.installed
+	$(BIN)/python -m pytest -rs tests/gpu
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/mask_step.py

@@ -29,6 +29,7 @@ from core.options import flatten, revisions, signature
 
 if TYPE_CHECKING:
     import numpy as np
+    from pandas import DataFrame
     from torch import Tensor
 
 FORMAT = 1
@@ -105,6 +106,14 @@ class Run:
             and (state is None or run.state == state)
             and all(name in run.options and run.options[name] == _tuples(v) for name, v in options.items())
         ]
+
+    @classmethod
+    def frame(cls, root: str | Path = "runs", **chosen: Any) -> DataFrame:
+        """Return the runs that `query` finds as a table: a row per run, with sweep, signature, options and summary."""
+        from pandas import DataFrame
+
+        runs = cls.query(root, **chosen)
+        return DataFrame([{"sweep": run.sweep, "signature": run.signature} | run.options | run.summary for run in runs])
 
     # reading
 

@@ -82,6 +82,7 @@ class Plot:
         free: options, besides the seed, that may differ within a group.
         options: what --set can choose, name -> allowed.
         paper: what the paper reports, "" where nothing is known here.
+        name: of the module without plot_, and of the folder of its pictures; `paper.run_all.discover` fills it in.
     """
 
     table: Callable[..., list[Row]]
@@ -95,11 +96,7 @@ class Plot:
     free: tuple[str, ...] = ()
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     paper: str = ""
-
-    @property
-    def name(self) -> str:
-        """The module's name without plot_, which is that of the folder of its pictures."""
-        return self.table.__module__.rpartition(".plot_")[2]
+    name: str = ""
 
 
 def figure(width: float, height: float, columns: int = 1, **options: Any) -> tuple[Figure, Any]:

@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def discover() -> list[Plot]:
     """Return every figure, in the order of the index."""
     here = Path(__file__).parent
     names = [".".join(path.relative_to(here.parent).with_suffix("").parts) for path in here.rglob("plot_*.py")]
-    plots = [importlib.import_module(name).PLOT for name in names]
+    plots = [replace(importlib.import_module(name).PLOT, name=name.partition(".plot_")[2]) for name in names]
     return sorted(plots, key=lambda plot: (plot.family, plot.order, plot.name))
 
 

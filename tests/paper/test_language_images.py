@@ -20,11 +20,13 @@ from paper.modularity import (
 from paper.modularity.language_images import CIFAR10, class_names
 from paper.modularity.networks import networks
 from paper.results import load
+from paper.run_all import discover
 
 PLOTS = (
     plot_scan_accuracies, plot_removed_words, plot_scan_baseline, plot_hard_questions, plot_class_confusion,
     plot_class_drop, plot_mask_stability, plot_transfer_sharing, plot_gradient_similarity,
 )  # fmt: skip
+MINE = [plot for plot in discover() if plot.table in [module.table for module in PLOTS]]
 TASKS = (
     "scan", "deepmind_math", "cifar10_class_removal", "cifar10_mask_stability", "cifar10_grad_cos_distance",
     "permuted_mnist", "tuple_ff",
@@ -317,7 +319,11 @@ def without_subnets(make_run, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("plot", [module.PLOT for module in PLOTS], ids=lambda plot: plot.name)
+@pytest.mark.parametrize(
+    "plot",
+    [plot for plot in discover() if plot.table in [module.table for module in PLOTS]],
+    ids=lambda plot: plot.name,
+)
 def test_runs_without_subnets_or_of_other_tasks_cost_no_figure(plot, without_subnets):
     assert plot.table([]) == []
     found = {task: plot.table(runs) for task, runs in without_subnets.items()}
