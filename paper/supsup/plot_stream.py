@@ -10,8 +10,14 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from paper.figure import BLUE, DARK, GREY, VERMILLION, Plot, figure
-from paper.measure import Row, measured, with_numbers
+from paper.measure import Measure, Row, measured, with_numbers
 from paper.supsup.many_tasks import HEADING
+
+COUNTS = {  # column -> the key it has now, and the one in older runs
+    "masks": ("masks",),
+    "started at a boundary": ("new_masks/at_boundary", "begun/border"),
+    "started elsewhere": ("new_masks/elsewhere", "begun/elsewhere"),
+}
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -19,8 +25,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
     runs = sorted((run for run in runs if run.task == "supsup_nns"), key=lambda run: run.options["seed"])
     if not runs:
         return []
-    keys = {"masks": "masks", "begun at a border": "begun/border", "begun elsewhere": "begun/elsewhere"}
-    numbers = {name: measured(runs, f"final/{key}", "") for name, key in keys.items()}
+    numbers = {name: _count(runs, *keys) for name, keys in COUNTS.items()}
     numbers |= {"accuracy": measured(runs, "final/gns"), "task inferred": measured(runs, "final/inferred")}
     options = runs[0].options
     rows = with_numbers([{"question": "all", "threshold": options["threshold"], "seed": options["seed"], **numbers}])
@@ -32,6 +37,16 @@ def table(runs: Sequence[Run]) -> list[Row]:
         row: Row = {"question": i, "steps": steps, "task": int(task), "mask": int(mask)}
         rows.append(row | {"familiarity": float(value)})
     return rows
+
+
+def _count(runs: Sequence[Run], *keys: str) -> Measure:
+    return Measure.of(
+        (
+            (run, next((run.summary[f"final/{key}"] for key in keys if f"final/{key}" in run.summary), None))
+            for run in runs
+        ),
+        "",
+    )
 
 
 def draw(rows: list[Row]) -> Figure:

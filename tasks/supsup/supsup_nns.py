@@ -162,11 +162,11 @@ class NNs(ManyTasks[NNsOptions]):
             "stretches", task=np.array(tasks), mask=np.array(self.chosen), familiarity=np.array(self.asked)
         )
         begun = [self.chosen.index(mask) for mask in self.masks]
-        borders = {stretch for stretch in range(self.stretches) if self.place(stretch)[1] == 0}
-        at_border = sum(stretch in borders for stretch in begun)
+        boundaries = {stretch for stretch in range(self.stretches) if self.place(stretch)[1] == 0}
+        at_boundary = sum(stretch in boundaries for stretch in begun)
         numbers = {name: float(np.mean(values)) for name, values in found.items()} | {
-            "masks": float(len(begun)), "begun/border": float(at_border),
-            "begun/elsewhere": float(len(begun) - at_border), "skipped": float(self.chosen.count(SKIPPED)),
+            "masks": float(len(begun)), "new_masks/at_boundary": float(at_boundary),
+            "new_masks/elsewhere": float(len(begun) - at_boundary), "skipped": float(self.chosen.count(SKIPPED)),
         }  # fmt: skip
         return {f"final/{name}": value for name, value in numbers.items()}
 

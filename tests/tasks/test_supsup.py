@@ -221,7 +221,7 @@ def test_borders_of_a_stream_of_permuted_mnist_are_found(tmp_path):
         "task": "supsup_nns", "data.hold_out": False, "data.train_size": 25600, "data.test_size": 640, "tasks.count": 4,
         "train.steps": 150, "check_every": 50, "outputs": 500, "log": "none", "run.quiet": True, "run.cache": cache,
     }).summary  # fmt: skip
-    assert found["final/masks"] == 4 and found["final/begun/border"] == 4 and found["final/gns"] > 0.8
+    assert found["final/masks"] == 4 and found["final/new_masks/at_boundary"] == 4 and found["final/gns"] > 0.8
 
 
 def test_a_mask_taken_up_again_is_the_mask_that_was_put_down(tmp_path):
