@@ -124,9 +124,9 @@ def revisions(options: TaskOptions) -> dict[str, int]:
     that a run of before and a run of after never share a folder. It is a property where a correction touches only some
     values of the options: the others keep their folders.
     """
-    mask = getattr(options, "mask", None)
-    parts = {"task": options.revision, "mask": getattr(mask, "revision", 1)}
-    return {name: revision for name, revision in parts.items() if revision > 1}
+    parts = {"task": options, "mask": getattr(options, "mask", None)}
+    found = {name: getattr(part, "revision", 1) for name, part in parts.items()}
+    return {name: revision for name, revision in found.items() if revision > 1}
 
 
 def signature(options: TaskOptions) -> str:
