@@ -1,5 +1,4 @@
-"""A Hopfield network of masks: they are attractors of an energy, and the mask for an input is recovered by gradient
-descent.
+"""A Hopfield network of masks: attractors of an energy; the one for an input is recovered by gradient descent.
 
 A mask is z in {-1, 1}^d, 1 where something is kept.
 """

@@ -55,6 +55,9 @@ class Run:
         self.revision: dict[str, int] = description.get("revision") or {}
         self.options: dict[str, Any] = {k: _tuples(v) for k, v in description["options"].items()}
 
+    def __repr__(self) -> str:
+        return f"Run({self.sweep}/{self.signature}, {self.task}, {self.state})"
+
     @classmethod
     def create(cls, options: TaskOptions) -> Run:
         """Make (or reopen) the folder of these options.

@@ -1,5 +1,4 @@
-"""The steps of one LSTM layer for K recurrent weights at once, with a backward pass that uses few, large matrix
-products."""
+"""The steps of one LSTM layer for K recurrent weights at once, with few, large products in the backward pass."""
 
 from __future__ import annotations
 

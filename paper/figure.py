@@ -1,5 +1,4 @@
-"""Shared by all figures: the style, the header that states where the numbers come from, and writing the files
-atomically.
+"""Shared by all figures: the style, the header that states where the numbers come from, and atomic writes of its files.
 
 A figure is a module `paper/<system>/plot_<name>.py` with a `PLOT`; `python -m paper.run_all` finds it.
 Pictures are drawn through matplotlib's object interface, so no display and no LaTeX is needed.

@@ -119,8 +119,10 @@ def command(run: Run) -> str:
 
 
 def texts(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return every option that can change a result, as text; one that a run is older than has its default, and one that
-    did nothing and is none any more is left out."""
+    """Return every option that can change a result, as text.
+
+    One that a run is older than has its default; one that did nothing and has been removed is left out.
+    """
     known = dict(_defaults(str(options.get("task")), options.get("mask.method"))) | still_options(options)
     return {name: as_text(v) for name, v in known.items() if name != "log" and not name.startswith("run.")}
 

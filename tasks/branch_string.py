@@ -1,5 +1,4 @@
-"""A string between two networks: points between their weights that training moves downhill and springs hold
-together."""
+"""A string between two networks: points between their weights, moved downhill and held together by springs."""
 
 from __future__ import annotations
 

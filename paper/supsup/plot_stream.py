@@ -1,5 +1,4 @@
-"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to existing
-masks."""
+"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to the masks."""
 
 from __future__ import annotations
 

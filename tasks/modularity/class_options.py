@@ -112,8 +112,7 @@ class Stability:
 
 @dataclass(frozen=True)
 class MaskStabilityOptions(ConvNetOptions):
-    """A small convolutional network; each mask is trained twice, with different samples and a different order of
-    images."""
+    """A small convolutional network; each mask is trained twice, with different samples and image order."""
 
     mask_stability: Stability = field(default_factory=Stability)
 

@@ -1,5 +1,4 @@
-"""Class removal: is a class lost when the weights that only it needs are removed? In a small network, and in
-ResNet-110."""
+"""Class removal: is a class lost when the weights that only it needs are removed? Also in ResNet-110."""
 
 from __future__ import annotations
 

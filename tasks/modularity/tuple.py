@@ -120,8 +120,10 @@ class TupleFeedForward(_DoubleAddition[TupleFeedForwardOptions]):
 
 
 class TupleCopiedWeights(TupleFeedForward):
-    """As TupleFeedForward, but before masks are learned the input and output weights of pair 2 are copied from
-    pair 1, so that one module could serve both pairs."""
+    """As TupleFeedForward, but pair 2 gets the input and output weights of pair 1 before masks are trained.
+
+    So one module could serve both pairs.
+    """
 
     def before_masks(self) -> None:
         first, last = self.model.layers[0], self.model.layers[-1]

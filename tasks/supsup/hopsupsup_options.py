@@ -69,8 +69,7 @@ class RecoveryOptions:
 
 @dataclass(frozen=True)
 class HopSupSupOptions(TaskOptions):
-    """The masks of all tasks are stored in a Hopfield network, and recovered by gradient descent on unlabelled
-    images."""
+    """The masks of all tasks lie in a Hopfield network and are recovered by gradient descent on unlabelled images."""
 
     revision: ClassVar[int] = 2
 

@@ -1,5 +1,4 @@
-"""Supermasks in superposition: many tasks in one network, learned without forgetting, with task inference at test
-time."""
+"""Supermasks in superposition: many tasks in one network, without forgetting, with task inference."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A stream of tasks with unknown task boundaries: a mask is trained while it fits, and a new one is started when none
-does.
+"""A stream of tasks with unknown task boundaries: a mask is trained while it fits, else a new one is started.
 
 At regular checks, the mask that the next batch needs is inferred; it is trained until the next check.
 """

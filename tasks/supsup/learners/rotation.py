@@ -1,5 +1,4 @@
-"""Parameter superposition: a task is a random orthogonal matrix before every linear layer; all tasks train the same
-W."""
+"""Parameter superposition: a task is a random orthogonal matrix before every linear layer of a shared network."""
 
 from __future__ import annotations
 
