@@ -177,7 +177,7 @@ class Sites:
 
 
 class _LocalProduct(torch.autograd.Function):
-    """Saves the input instead of its patches, up to kh * kw times as large, and extracts them again in the backward pass.
+    """Saves the input and not its patches, up to kh * kw times as large; the backward pass extracts them again.
 
     The batch is the innermost axis throughout, so that cutting and gathering move runs of it; the output is left in
     that layout too, and the next such layer takes it as it lies.

@@ -63,7 +63,7 @@ class Group:
 
     @property
     def count(self) -> str:
-        """ "3 of 3 runs"; of a trial, which has no end that anybody has said, "3 runs"."""
+        """Such as "3 of 3 runs"; of a trial, for which no number is expected, "3 runs"."""
         n = len(self.runs)
         return f"{n} of {self.expected} runs" if not self.trial else f"{n} run{'s' if n > 1 else ''}"
 

@@ -1,4 +1,4 @@
-"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to the masks."""
+"""A stream of tasks with unknown boundaries: which mask is trained when, and how familiar the stream is to them."""
 
 from __future__ import annotations
 
