@@ -1,4 +1,4 @@
-"""What a transfer begins with: the donor's subnet, and the controls that say what the subnet is worth. Without torch."""
+"""What a transfer begins with: the donor's subnet, and the controls that say what it is worth. Read without torch."""
 
 from __future__ import annotations
 
