@@ -12,15 +12,11 @@ from torch.nn.functional import cross_entropy
 from core.errors import OptionError
 from data.induction_arithmetic import agreement, answers, majority_rate, questions, split_pairs
 from data.induction_rules import rivals
+from tasks.induction.rule_names import slug
 
 Network = Callable[[Tensor], Tensor]  # words [B, 3] -> logits [B, 3, words]
 Rows = tuple[Tensor, Tensor]  # questions [N, 3], answers [N]
 EVAL_BATCH = 8192
-
-
-def slug(rule: str) -> str:
-    """Return a rule as a part of a key: a2_plus_ab for a^2 + ab."""
-    return rule.replace("^", "").replace(" + ", "_plus_").replace(" - ", "_minus_")
 
 
 class Questions:

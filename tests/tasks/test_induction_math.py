@@ -20,7 +20,7 @@ from models.gpt import GPT
 from tasks.check import Checked
 from tasks.induction.conditions import check_complement, kept
 from tasks.induction.conditions_options import CONDITIONS, WITH_MASK, Cell, GraftOptions
-from tasks.induction.questions import slug
+from tasks.induction.rule_names import slug
 from tasks.options import resolve
 from tasks.registry import TASKS
 from tests.active import active
