@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +24,7 @@ from core.store import Run
 from core.trackers import Mirrors
 from data.epochs import Epochs
 from data.induction_arithmetic import QUESTION
-from layers.evaluating import evaluating
+from layers.eval_mode import outputs
 from masks.algebra import Masks, fingerprint
 from masks.graft import Graft
 from masks.maskable import maskable
@@ -34,13 +35,14 @@ from models.gpt import GPT
 from models.hugging_face import HuggingFaceGPT2
 from tasks.induction.conditions import check_complement, graft, kept
 from tasks.induction.conditions_options import Cell
-from tasks.induction.questions import Questions, Rows
+from tasks.induction.questions import Network, Questions, Rows
 from tasks.task import Task
 
 log = logging.getLogger("sieve")
 MODELS = {"gpt": GPT, "gpt2": HuggingFaceGPT2}
 CONTEXT = QUESTION + 1  # the question and its answer
 SUBNET = "subnet"
+EVAL_BATCH = 8192
 UNCHOSEN = {"valid": -1.0, "test": -1.0, "test at valid": -1.0, "step": 0, "step at valid": 0}
 
 
@@ -209,18 +211,20 @@ class InductionMath(Task):
 
     # measures
 
+    def network(self, model: nn.Module, run: Network) -> Network:
+        """Return `run`, which uses the model, for any number of questions: in batches, in evaluation mode."""
+        return partial(outputs, model, run, size=self.options.train.eval_batch_size or EVAL_BATCH)
+
     def measure(self, masking: Masking | None, rule: str, part: str) -> dict[str, float]:
         """Measure the base under masks on one set."""
-        with evaluating(self.model):
-            return self.questions.measure(lambda x: self.masked(x, masking), rule, part)
+        return self.questions.measure(self.network(self.model, lambda x: self.masked(x, masking)), rule, part)
 
     def measure_transfer(self) -> dict[str, float]:
         """Measure the network of the transfer on every set, and note the best so far: of equal ones the last."""
-        rule, found = self.options.transfer.rule, {}
-        with evaluating(self.graft.model):
-            for part in ("ambiguous", "valid", "test"):
-                found |= self.questions.measure(self.graft, rule, part)
-            found |= self.questions.adopted(self.graft)
+        network, found = self.network(self.graft.model, self.graft), {}
+        for part in ("ambiguous", "valid", "test"):
+            found |= self.questions.measure(network, self.options.transfer.rule, part)
+        found |= self.questions.adopted(network)
         valid, test, best = found["valid/accuracy"], found["test/accuracy"], self.best
         if valid >= best["valid"]:
             best |= {"valid": valid, "test at valid": test, "step at valid": self.step}
@@ -266,9 +270,9 @@ class InductionMath(Task):
 
     def finish_transfer(self, cell: Cell) -> dict[str, float]:
         """Return the accuracy after the last step and those of the steps that were selected; let the network go."""
-        with evaluating(self.graft.model):
-            found = self.questions.measure(self.graft, self.options.transfer.rule, "test")
-            found = {"last": found["test/accuracy"]} | self.questions.adopted(self.graft)
+        network = self.network(self.graft.model, self.graft)
+        measured = self.questions.measure(network, self.options.transfer.rule, "test")
+        found = {"last": measured["test/accuracy"]} | self.questions.adopted(network)
         best, self.graft = self.best, None
         found |= {"valid_selected": best["test at valid"], "valid_selected_step": float(best["step at valid"])}
         found |= {"oracle_selected": best["test"], "oracle_selected_step": float(best["step"])}

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.accuracy import accuracy
 from core.errors import OptionError
 from data.induction_arithmetic import agreement, answers, majority_rate, questions, split_pairs
 from data.induction_rules import rivals
 from tasks.induction.rule_names import slug
 
-Network = Callable[[Tensor], Tensor]  # words [B, 3] -> logits [B, 3, words]
+Network = Callable[[Tensor], Tensor]  # any number of questions [N, 3] -> logits [N, 3, words], for measuring
 Rows = tuple[Tensor, Tensor]  # questions [N, 3], answers [N]
-EVAL_BATCH = 8192
 
 
 class Questions:
@@ -62,22 +62,15 @@ class Questions:
             return cross_entropy(logits[:, -1, : self.modulus], y)
         return cross_entropy(logits.flatten(0, 1), torch.cat([x[:, 1:], y[:, None]], 1).flatten())
 
-    def answered(self, network: Network, x: Tensor) -> Tensor:
-        """Return logits of all questions, [N, 3, words] in double precision."""
-        size = self.options.train.eval_batch_size or EVAL_BATCH
-        return torch.cat([network(x[i : i + size]) for i in range(0, len(x), size)]).double()
-
-    def chosen(self, logits: Tensor) -> Tensor:
-        """Return the answers [N] that logits [N, 3, words] give: of those there are, or of all words."""
-        last = logits[:, -1]
-        return (last[:, : self.modulus] if self.options.loss == "answer" else last).argmax(-1)
+    def read(self, logits: Tensor) -> Tensor:
+        """Return those of logits [N, 3, words] of which the largest is the answer: of all answers, or of all words."""
+        return logits[:, -1, : self.modulus] if self.options.loss == "answer" else logits[:, -1]
 
     def measure(self, network: Network, rule: str, part: str) -> dict[str, float]:
-        """Return <part>/loss and <part>/accuracy of a rule on pool, valid, test or ambiguous pairs."""
+        """Return <part>/loss and <part>/accuracy of a rule on valid, test or ambiguous pairs."""
         x, y = self.rows(rule, getattr(self.pairs, part))
-        logits = self.answered(network, x)
-        right = (self.chosen(logits) == y).double().mean().item()
-        return {f"{part}/loss": self.loss(logits, (x, y)).item(), f"{part}/accuracy": right}
+        logits = network(x).double()
+        return {f"{part}/loss": self.loss(logits, (x, y)).item(), f"{part}/accuracy": accuracy(self.read(logits), y)}
 
     def adopted(self, network: Network) -> dict[str, float]:
         """Return which rule a transfer answers by: agreement with the target and each rival on the test pairs.
@@ -86,7 +79,7 @@ class Questions:
         that none of them gives.
         """
         pairs, target = self.pairs.test, self.options.transfer.rule
-        given = self.chosen(self.answered(network, questions(pairs, self.operands)))
+        given = self.read(network(questions(pairs, self.operands))).argmax(-1)
         same = {rule: given == answers(rule, pairs, self.modulus) for rule in (target, *self.rivals)}
         none = ~torch.stack(list(same.values())).any(0)
         found = {f"agrees/{slug(rule)}": equal.double().mean().item() for rule, equal in same.items()}
