@@ -236,6 +236,20 @@ def test_a_complement_that_training_makes_too_small_ends_the_run_before_the_tran
     assert main.main([*line, "--transfer.conditions=subnet,random"]) == code.DONE
 
 
+def test_a_transfer_is_taken_up_again_with_all_it_had(tmp_path):
+    task, stages = trained_task(tmp_path, transfer__conditions="subnet")
+    take(next(stages))
+    task.best |= {"valid": 0.5, "step at valid": 3}
+    again = build(tmp_path, transfer__conditions="subnet")
+    again.load_state_dict(task.state_dict())
+    again.begin(Cell("subnet", 0), again.options.seed)
+    assert again.best == task.best and all(
+        torch.equal(tensor, task.graft.state_dict()[name]) for name, tensor in again.graft.state_dict().items()
+    )
+    again.begin(Cell("subnet", 0), again.options.seed)
+    assert again.best["valid"] < 0, "another transfer begins anew"
+
+
 # What a transfer sees, and what is measured
 
 

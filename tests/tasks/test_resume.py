@@ -75,6 +75,196 @@ def test_twenty_random_deaths_change_no_bit(uninterrupted, tmp_path):
     assert min(deaths.values()) >= 3, deaths
 
 
+<<<<<<< HEAD
+=======
+BRANCHES = [
+    "--task=cnn_elcn",
+    "--model=digits",
+    "--data.name=digits",
+    "--data.canvas=12",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.epochs=2",
+    "--train.batch_size=20",
+    "--train.momentum=0.5",
+    "--split.at=0,2",
+    "--split.epochs=2",
+    "--paths.points=3",
+    "--paths.epochs=1",
+    "--sharpness=10",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=2",
+]
+
+
+RANDOM = [
+    "--task=edge_popup",
+    "--model=fc",
+    "--layer_sizes=16,16",
+    "--data.name=digits",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.epochs=12",
+    "--train.batch_size=25",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=3",
+]
+
+
+MANY = [
+    "--layer_sizes=16,16",
+    "--data.name=digits",
+    "--data.train_size=60",
+    "--data.test_size=20",
+    "--train.batch_size=10",
+    "--infer.batch_size=20",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
+    "--train.steps=12",
+    "--train.lr=0.01",
+]
+SUPSUP = [
+    "--task=supsup",
+    *MANY,
+    "--outputs=20",
+    "--tasks.count=5",
+    "--tasks_at_once=2",
+    "--evaluate_at=2",
+    "--train.eval_every=6",
+]
+STREAM = ["--task=supsup_nns", *MANY, "--tasks.count=2", "--check_every=6", "--threshold=1.02"]
+
+
+NORMALISED = [
+    "--task=supsup",
+    *(word for word in MANY if "infer" not in word and "train_size" not in word),
+    "--data.train_size=120",
+    "--model=gem_resnet18",
+    "--width=0.1",
+    "--tasks.kind=split",
+    "--infer.strategy=none",
+    "--tasks.count=4",
+    "--tasks_at_once=2",
+    "--train.eval_every=6",
+    "--data.augment=true",
+]
+RECOVERED = [
+    "--task=hopsupsup",
+    "--layer_sizes=40,30",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--train.batch_size=10",
+    "--tasks.count=3",
+    "--infer.batch_size=10",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=3",
+]
+
+
+LANGUAGE = [
+    "--task=deepmind_math",
+    "--dm_math.modules=toy__add",
+    "--state_size=8",
+    "--transformer.n_heads=2",
+    "--transformer.encoder_n_layers=1",
+    "--transformer.decoder_n_layers=1",
+    "--train.batch_size=8",
+    "--train.steps=14",
+    "--train.buckets=3",
+    "--mask.steps=10",
+    "--mask.samples=4",
+    "--mask.lr=0.1",
+    "--train.eval_every=5",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
+]
+CLASSES = [
+    "--task=cifar10_class_removal",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--data.test_size=40",
+    "--data.augment=true",
+    "--width=0.2",
+    "--class_removal.classes=3",
+    "--train.batch_size=8",
+    "--train.steps=12",
+    "--mask.steps=10",
+    "--mask.lr=0.1",
+    "--train.eval_every=5",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
+]
+PERMUTED = [
+    "--task=permuted_mnist",
+    "--data.name=digits",
+    "--data.train_size=100",
+    "--data.test_size=40",
+    "--layer_sizes=16,12",
+    "--transfer.permutations=3",
+    "--mask.steps=14",
+    "--mask.batch_size=16",
+    "--mask.lr=0.1",
+    "--eval_every=5",
+    "--transfer.mask_new_init=0.5",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=4",
+]
+
+
+ANNEALED = [*RANDOM, "--mask.method=continuous-sparsification", "--mask.unit=output", "--mask.penalty=0.01"]
+NOISY = [*RANDOM, "--mask.method=hard-concrete", "--mask.unit=input", "--mask.init=0.2"]
+
+
+INDUCTION = [
+    "--task=induction_math",
+    "--data.operands=9",
+    "--layers=1",
+    "--width=8",
+    "--heads=2",
+    "--dropout=0.1",
+    "--train.steps=12",
+    "--train.warmup=2",
+    "--train.batch_size=8",
+    "--mask.steps=10",
+    "--mask.lr=0.05",
+    "--mask.init=0",
+    "--transfer.conditions=subnet,scratch",
+    "--transfer.disambiguating=4",
+    "--transfer.steps=8",
+    "--transfer.evaluations=4",
+    "--log=none",
+    "--run.quiet=true",
+    "--run.checkpoint_every=3",
+]
+
+
+OTHERS = {
+    "cnn_elcn": (BRANCHES, 6, 100), "edge_popup": (RANDOM, 6, 8), "supsup": (SUPSUP, 6, 20),
+    "supsup_nns": (STREAM, 4, 10), "normalised": (NORMALISED, 5, 60), "hopsupsup": (RECOVERED, 4, 10),
+    "deepmind_math": (LANGUAGE, 4, 30), "cifar10_class_removal": (CLASSES, 4, 20), "permuted_mnist": (PERMUTED, 5, 15),
+    "annealed": (ANNEALED, 4, 8), "relaxed": (NOISY, 4, 8),
+    "induction_math": (INDUCTION, 4, 20),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "deaths", "files"), OTHERS.values(), ids=OTHERS)
+def test_other_tasks_that_die_change_no_bit(tmp_path, line, deaths, files):
+    if line is LANGUAGE:
+        line = [*line, f"--dm_math.archive={tiny_math(tmp_path / 'math.tar.gz')}", f"--run.cache={tmp_path / 'cache'}"]
+    assert killing.run([*line, f"--run.dir={tmp_path / 'whole'}"]) == code.DONE
+    expected = result(tmp_path / "whole")
+    assert len(expected) >= files
+    assert die_often(line, tmp_path, deaths, 2, expected)["step"] >= 1
+
+
+>>>>>>> e3933b5 (induction_math: resumed transfers tested, names of the original's options, README and changelog)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT])
 def test_a_signal_saves_at_the_next_step_and_says_resume_me(uninterrupted, tmp_path, number):
     assert killing.run(arguments(tmp_path), "step", 12, number) == code.RESUME
