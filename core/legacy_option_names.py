@@ -97,7 +97,7 @@ ORIGINAL_NAMES = {
     "n_disambiguation": "transfer.disambiguating",
     "inherit_from": "transfer.conditions",
     "freeze_subnet": "transfer.donor",
-    "computation": "train.rule, mask.rule or transfer.rule",
+    "computation": "train.rule or mask.rule or transfer.rule",
     "n_samples": "train.rows or mask.rows",
     "max": "data.operands",
     "p": "data.modulus",
