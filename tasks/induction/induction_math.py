@@ -35,6 +35,7 @@ from models.gpt import GPT
 from models.hugging_face import HuggingFaceGPT2
 from tasks.induction.conditions import check_complement, graft, kept
 from tasks.induction.conditions_options import Cell
+from tasks.induction.parent import Parent
 from tasks.induction.questions import Network, Questions, Rows
 from tasks.task import Task
 
@@ -55,11 +56,17 @@ class InductionMath(Task):
 
     def __init__(self, options: Any, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
-        self.questions = Questions(options, self.device)
         self.model = self.make_model(stream(options.seed, "init")).to(self.device)
-        inside = [name for group in self.model.groups() for name in group]
-        names = maskable(inside, options.mask.include, options.mask.exclude, options.mask.bias)
+        self.parent = None if options.parent is None else Parent.of(options, self.model)
+        self.questions = Questions(options, self.parent.seed if self.parent else options.seed, self.device)
+        if self.parent:
+            names = list(self.parent.masks)
+        else:
+            inside = [name for group in self.model.groups() for name in group]
+            names = maskable(inside, options.mask.include, options.mask.exclude, options.mask.bias)
         self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
+        if self.parent:
+            self.masked.add(SUBNET, self.parent.masks)
         self.graft: Graft | None = None  # the transfer that is being trained
         self.resumed: dict[str, Tensor] | None = None  # its tensors, until it is made again
         self.best = dict(UNCHOSEN)
@@ -77,7 +84,9 @@ class InductionMath(Task):
             Graft(self.model, self.model.state_dict(), self.nothing, transfer.inherit)  # onto itself: changes nothing
         except MaskError as error:
             raise MaskError(f"transfer.{error}") from None
-        if mask.method == "magnitude":  # whose mask is known to be as large
+        if self.parent:
+            check_complement(self.parent.masks, transfer.conditions)
+        elif mask.method == "magnitude":  # whose mask is known to be as large
             scores = self.masked.first_scores(SUBNET, None, self.options.seed)
             check_complement(self.masked.hard(scores), transfer.conditions)
 
@@ -109,11 +118,11 @@ class InductionMath(Task):
 
     def stages(self) -> Iterator[Stage]:
         """Yield the base, its mask and every transfer, without what no transfer needs."""
-        transfer = self.options.transfer
-        if transfer.needs_base:
+        transfer, own = self.options.transfer, self.parent is None
+        if transfer.needs_base and own:
             yield self.base()
-            freeze(self.model)
-        if transfer.needs_mask:
+        freeze(self.model)
+        if transfer.needs_mask and own:
             yield self.mask()
             check_complement(self.masked.masks(SUBNET), transfer.conditions)
         for cell in transfer.cells(transfer.disambiguating):
@@ -236,7 +245,7 @@ class InductionMath(Task):
         """Save the base network and measure it."""
         if self.options.run.save_tensors:
             self.run.write_tensors("weights", self.model.state_dict())
-        return self.questions.chances() | self.both_rules("base", None)
+        return {"majority/base": self.questions.majority(self.options.train.rule)} | self.both_rules("base", None)
 
     def finish_mask(self) -> dict[str, float]:
         """Save the mask; measure the subnet, what is left without it, and controls of the same size."""
@@ -245,7 +254,8 @@ class InductionMath(Task):
             self.run.write_tensors("scores", scores)
         masks = self.masked.finalize(SUBNET)
         masks.save(self.run.path("masks", f"{SUBNET}.npz"), fingerprint(self.masked.weights))
-        numbers = self.both_rules(SUBNET, masks)
+        numbers = {"majority/subtask": self.questions.majority(self.options.mask.rule)}
+        numbers |= self.both_rules(SUBNET, masks)
         for condition in ("inverse", "random", "complement", "magnitude"):
             try:
                 chosen = kept(condition, masks, self.masked.weights, self.options.seed)
@@ -276,7 +286,7 @@ class InductionMath(Task):
         best, self.graft = self.best, None
         found |= {"valid_selected": best["test at valid"], "valid_selected_step": float(best["step at valid"])}
         found |= {"oracle_selected": best["test"], "oracle_selected_step": float(best["step"])}
-        chances = {} if self.options.transfer.needs_base else self.questions.chances()
+        chances = {"majority/target": self.questions.majority(self.options.transfer.rule)} | self.questions.chances()
         return chances | {f"final/{cell.name}/{name}": value for name, value in found.items()}
 
 

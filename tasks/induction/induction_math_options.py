@@ -16,6 +16,7 @@ from core.limits import (
     Examples,
     Few,
     Items,
+    Path,
     Positive,
     Range,
     Rate,
@@ -120,7 +121,14 @@ class TransferOptions(GraftOptions):
 
 
 @dataclass(frozen=True)
-class InductionMathOptions(TaskOptions):
+class OwnBase:
+    """Where base and mask are made: not with a parent."""
+
+    only_with: ClassVar = {"train": when("parent", None), "mask": when("parent", None)}
+
+
+@dataclass(frozen=True)
+class InductionMathOptions(OwnBase, TaskOptions):
     """Does the subnet of a subtask carry its rule into a network that learns from too few examples?"""
 
     model: Literal["gpt", "gpt2"] = "gpt"
@@ -138,6 +146,9 @@ class InductionMathOptions(TaskOptions):
     loss: Literal["answer", "published"] = "answer"
     """answer: cross entropy of the answer, over the answers there are; published: mean over all three words that
     follow, of which b cannot be guessed, over the whole vocabulary."""
+    parent: Path | None = None
+    """Folder of a finished run of this task, or of a sweep's runs (that of the same seed is taken), whose base and mask
+    are used, and whose pairs; nothing is trained but transfers."""
     data: PairOptions = field(default_factory=PairOptions)
     train: BaseOptions = field(default_factory=BaseOptions)
     mask: SubtaskMask = field(
@@ -147,6 +158,7 @@ class InductionMathOptions(TaskOptions):
     run: RunOptions = field(default_factory=RunOptions)
 
     only_with: ClassVar = {
+        "parent": when("transfer.conditions", *WITH_BASE),
         "train": when("transfer.conditions", *WITH_BASE),
         "mask": when("transfer.conditions", *WITH_MASK),
     }

@@ -24,16 +24,17 @@ class Questions:
 
     Args:
         options: of the task.
+        seed: of the pairs that are held out.
         device: where the tensors lie.
 
     Raises:
         OptionError: more pairs are asked for than there are.
     """
 
-    def __init__(self, options: Any, device: torch.device):
+    def __init__(self, options: Any, seed: int, device: torch.device):
         data, transfer = options.data, options.transfer
         self.options, self.modulus, self.operands = options, data.modulus, data.operands
-        self.pairs = split_pairs(data.operands, options.seed, data.pool, data.held_out, device)
+        self.pairs = split_pairs(data.operands, seed, data.pool, data.held_out, device)
         there = len(self.pairs.pool)
         for name, value in {"train.rows": options.train.rows, "mask.rows": options.mask.rows}.items():
             if value is not None and value > there:
@@ -85,10 +86,11 @@ class Questions:
         found = {f"agrees/{slug(rule)}": equal.double().mean().item() for rule, equal in same.items()}
         return found | {"agrees/none": none.double().mean().item()}
 
+    def majority(self, rule: str) -> float:
+        """Return what always the most frequent answer of a rule scores on the test pairs."""
+        return majority_rate(rule, self.pairs.test, self.modulus)
+
     def chances(self) -> dict[str, float]:
-        """Return what a network scores that learned nothing, or a rival: majority/<part>, chance/<rule>."""
-        options, pairs, p = self.options, self.pairs.test, self.modulus
-        parts = {"base": options.train.rule, "subtask": options.mask.rule, "target": options.transfer.rule}
-        most = {f"majority/{part}": majority_rate(rule, pairs, p) for part, rule in parts.items()}
-        target = options.transfer.rule
-        return most | {f"chance/{slug(rule)}": agreement(target, rule, pairs, p) for rule in self.rivals}
+        """Return chance/<rule>: what a transfer scores on the test pairs that has adopted a rival."""
+        target, pairs = self.options.transfer.rule, self.pairs.test
+        return {f"chance/{slug(rule)}": agreement(target, rule, pairs, self.modulus) for rule in self.rivals}
