@@ -35,6 +35,7 @@ from models.gpt import GPT
 from models.hugging_face import HuggingFaceGPT2
 from tasks.induction.conditions import check_complement, graft, kept
 from tasks.induction.conditions_options import Cell
+from tasks.induction.induction_math_options import InductionMathOptions
 from tasks.induction.parent import Parent
 from tasks.induction.questions import Network, Questions, Rows
 from tasks.task import Task
@@ -47,14 +48,14 @@ EVAL_BATCH = 8192
 UNCHOSEN = {"valid": -1.0, "test": -1.0, "test at valid": -1.0, "step": 0, "step at valid": 0}
 
 
-class InductionMath(Task):
+class InductionMath(Task[InductionMathOptions]):
     """Subtask induction on modular arithmetic, with the controls that tell the subnet from what surrounds it.
 
     Source: Zhang, Lepori, Pavlick, "Instilling Inductive Biases with Subnetworks", arXiv 2310.10899, section 3.
     Differs from its code: see docs/induction.md.
     """
 
-    def __init__(self, options: Any, run: Run, mirrors: Mirrors):
+    def __init__(self, options: InductionMathOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.model = self.make_model(stream(options.seed, "init")).to(self.device)
         self.parent = None if options.parent is None else Parent.of(options, self.model)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 from torch import nn
 
@@ -13,6 +12,7 @@ from core.options import flatten
 from core.store import Run
 from core.values import as_text
 from masks.algebra import Masks, fingerprint
+from tasks.induction.induction_math_options import InductionMathOptions
 from tasks.pretrained import restore
 
 log = logging.getLogger("sieve")
@@ -32,7 +32,7 @@ class Parent:
     masks: Masks
 
     @classmethod
-    def of(cls, options: Any, model: nn.Module) -> Parent:
+    def of(cls, options: InductionMathOptions, model: nn.Module) -> Parent:
         """Put the base network of the run into a model, and return the rest.
 
         Args:

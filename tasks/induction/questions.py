@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from analysis.accuracy import accuracy
 from core.errors import OptionError
 from data.induction_arithmetic import agreement, answers, majority_rate, questions, split_pairs
 from data.induction_rules import rivals
+from tasks.induction.induction_math_options import InductionMathOptions
 from tasks.induction.rule_names import slug
 
 Network = Callable[[Tensor], Tensor]  # any number of questions [N, 3] -> logits [N, 3, words], for measuring
@@ -31,7 +31,7 @@ class Questions:
         OptionError: more pairs are asked for than there are.
     """
 
-    def __init__(self, options: Any, seed: int, device: torch.device):
+    def __init__(self, options: InductionMathOptions, seed: int, device: torch.device):
         data, transfer = options.data, options.transfer
         self.options, self.modulus, self.operands = options, data.modulus, data.operands
         self.pairs = split_pairs(data.operands, seed, data.pool, data.held_out, device)

@@ -134,9 +134,6 @@ class ResNetTrainOptions(TrainOptions):
     """L2 penalty added to the gradient (the optimiser's own weight_decay); of adamw: weights shrink by lr times it at
     every step."""
     schedule: Literal["constant", "linear", "cosine", "step", "inverse_sqrt"] = "step"
-    """L2 penalty added to the gradient (the optimiser's own weight_decay); of adamw: weights shrink by lr times it at
-    every step."""
-    schedule: Literal["constant", "linear", "cosine", "step", "inverse_sqrt"] = "step"
     """Learning rate after the warm-up: constant; linear or cosine: decays to zero at the last step; step: multiplied by
     `decay` after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of
     the warm-up."""

@@ -20,14 +20,9 @@ def test_every_task_is_made_without_its_data(task, tmp_path, monkeypatch):
     def nothing(*_, **__):
         raise AssertionError("data is loaded")
 
-<<<<<<< HEAD
     for name in ("data.image_sets.load_images", "data.scan.encoded", "data.dm_math.encoded"):
         monkeypatch.setattr(name, nothing)
     monkeypatch.setattr("tasks.modularity.arithmetic.draw_set", nothing)
-=======
-    for name in ("image_sets.load_images", "scan.fetch", "dm_math.archive_of", "arithmetic.draw_set"):
-        monkeypatch.setattr(f"data.{name}", nothing, raising=False)
->>>>>>> 70eaa96 (induction_math measures as the other tasks do; the check without data names the module that loads images)
     monkeypatch.chdir(tmp_path)
     Checked()({"task": task, "run.cache": str(tmp_path / "cache")} | TINY.get(task, {}))
     assert os.listdir(tmp_path) == []
