@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -13,6 +14,8 @@ from masks.algebra import Masks
 from masks.graft import Graft
 from masks.topk import largest
 from tasks.induction.conditions_options import CONDITIONS, WITH_MASK, Cell, GraftOptions
+
+log = logging.getLogger("sieve")
 
 
 def kept(condition: str, masks: Masks, weights: Mapping[str, Tensor], seed: int, repeat: int = 0) -> Masks:
@@ -68,6 +71,22 @@ def check_complement(masks: Masks, conditions: Iterable[str]) -> None:
             f"transfer.conditions=complement: a control larger than its complement: the mask keeps more than half of "
             f"{named}; a larger mask.penalty or mask.reduction=tensor_mean makes it smaller, or leave complement out"
         )
+
+
+def beside(masks: Masks, weights: Mapping[str, Tensor], seed: int) -> dict[str, Masks]:
+    """Return the subnet and what it is measured beside: its inverse, controls of its size, and a control's inverse.
+
+    Args:
+        masks: the subnet.
+        weights, seed: as of `kept`. The complement is left out where it is too small.
+    """
+    found = {"subnet": masks}
+    for condition in ("inverse", "random", "complement", "magnitude"):
+        try:
+            found[condition] = kept(condition, masks, weights, seed)
+        except MaskError as error:
+            log.info("not measured: %s", error)
+    return found | {"without_random": ~found["random"]}
 
 
 def graft(

@@ -11,7 +11,7 @@ from core.limits import Few, Items
 
 Condition = Literal["subnet", "random", "complement", "inverse", "rest", "full", "scratch", "magnitude"]
 Donor = Literal["frozen", "trained"]
-CONDITIONS: tuple[str, ...] = get_args(Condition)
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 WITH_MASK = ("subnet", "random", "complement", "inverse", "magnitude")  # which need the mask, and have a donor's part
 WITH_BASE = (*WITH_MASK, "rest", "full")
 

@@ -8,8 +8,7 @@ are a function of the seed and its own options, so that one alone has the number
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -33,19 +32,17 @@ from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
 from models.gpt import GPT
 from models.hugging_face import HuggingFaceGPT2
-from tasks.induction.conditions import check_complement, graft, kept
+from tasks.induction.conditions import beside, check_complement, graft
 from tasks.induction.conditions_options import Cell
 from tasks.induction.induction_math_options import InductionMathOptions
 from tasks.induction.parent import Parent
 from tasks.induction.questions import Network, Questions, Rows
+from tasks.induction.selection import Selection
 from tasks.task import Task
 
-log = logging.getLogger("sieve")
-MODELS = {"gpt": GPT, "gpt2": HuggingFaceGPT2}
 CONTEXT = QUESTION + 1  # the question and its answer
 SUBNET = "subnet"
 EVAL_BATCH = 8192
-UNCHOSEN = {"valid": -1.0, "test": -1.0, "test at valid": -1.0, "step": 0, "step at valid": 0}
 
 
 class InductionMath(Task[InductionMathOptions]):
@@ -58,7 +55,7 @@ class InductionMath(Task[InductionMathOptions]):
     def __init__(self, options: InductionMathOptions, run: Run, mirrors: Mirrors):
         super().__init__(options, run, mirrors)
         self.model = self.make_model(stream(options.seed, "init")).to(self.device)
-        self.parent = None if options.parent is None else Parent.of(options, self.model)
+        self.parent = None if options.parent is None else Parent.of(options.parent, options, self.model)
         self.questions = Questions(options, self.parent.seed if self.parent else options.seed, self.device)
         if self.parent:
             names = list(self.parent.masks)
@@ -68,10 +65,9 @@ class InductionMath(Task[InductionMathOptions]):
         self.masked = MaskedModel(self.model, method_of(options.mask), names, unit=options.mask.unit)
         if self.parent:
             self.masked.add(SUBNET, self.parent.masks)
-        self.graft: Graft | None = None  # the transfer that is being trained
+        self.current: Graft | None = None  # the network of the transfer that is being trained
         self.resumed: dict[str, Tensor] | None = None  # its tensors, until it is made again
-        self.best = dict(UNCHOSEN)
-        self.step = 0
+        self.selection, self.step = Selection(), 0
         self.check()
 
     def check(self) -> None:
@@ -91,11 +87,12 @@ class InductionMath(Task[InductionMathOptions]):
             scores = self.masked.first_scores(SUBNET, None, self.options.seed)
             check_complement(self.masked.hard(scores), transfer.conditions)
 
-    def make_model(self, rng: torch.Generator) -> nn.Module:
+    def make_model(self, rng: torch.Generator) -> GPT | HuggingFaceGPT2:
         """Return a new network, its weights drawn from `rng`."""
         o = self.options
         sizes = (o.data.operands + 1, CONTEXT, o.layers, o.width, o.heads)
-        return MODELS[o.model](*sizes, dropout=o.dropout, narrow=o.narrow, rng=rng)
+        kind = GPT if o.model == "gpt" else HuggingFaceGPT2
+        return kind(*sizes, dropout=o.dropout, narrow=o.narrow, rng=rng)
 
     @property
     def nothing(self) -> Masks:
@@ -107,13 +104,13 @@ class InductionMath(Task[InductionMathOptions]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the base and its mask, and the transfer that is being trained."""
-        current = None if self.graft is None else self.graft.state_dict()
-        return {"masked": self.masked.state_dict(), "graft": current, "best": dict(self.best)}
+        current = None if self.current is None else self.current.state_dict()
+        return {"masked": self.masked.state_dict(), "graft": current, "selection": dict(vars(self.selection))}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore `state_dict`."""
         self.masked.load_state_dict(state["masked"])
-        self.resumed, self.best = state["graft"], dict(state["best"])
+        self.resumed, self.selection = state["graft"], Selection(**state["selection"])
 
     # stages
 
@@ -197,7 +194,7 @@ class InductionMath(Task[InductionMathOptions]):
 
     # their parts
 
-    def scores(self) -> Mapping[str, Tensor]:
+    def scores(self) -> dict[str, Tensor]:
         """Return the scores of the mask, new ones unless there are some already."""
         return self.masked.add_scores(SUBNET, self.options.mask.init, self.options.seed)
 
@@ -206,18 +203,25 @@ class InductionMath(Task[InductionMathOptions]):
         loss = self.questions.loss(self.masked(batch[0], masking), batch)
         return loss + self.options.mask.penalty * self.masked.penalty(SUBNET, masking.progress)
 
-    def begin(self, cell: Cell, seed: int) -> Mapping[str, Tensor]:
+    @property
+    def graft(self) -> Graft:
+        """The network of the transfer that is being trained."""
+        if self.current is None:
+            raise RuntimeError("no transfer is being trained")
+        return self.current
+
+    def begin(self, cell: Cell, seed: int) -> dict[str, Tensor]:
         """Make the network of a transfer, or take it up again, and return what is trained."""
         # new weights are the same for all conditions
         model = self.make_model(stream(seed, "init", "transfer", cell.count)).to(self.device)
         masks = self.masked.masks(SUBNET) if SUBNET in self.masked.subnets else self.nothing
-        self.graft = graft(cell, self.options.transfer, model, self.model.state_dict(), masks, self.options.seed)
+        self.current = graft(cell, self.options.transfer, model, self.model.state_dict(), masks, self.options.seed)
         if self.resumed is None:
-            self.best = dict(UNCHOSEN)
+            self.selection = Selection()
         else:
-            self.graft.load_state_dict(self.resumed)
+            self.current.load_state_dict(self.resumed)
             self.resumed = None
-        return self.graft.trained()
+        return self.current.trained()
 
     # measures
 
@@ -230,16 +234,12 @@ class InductionMath(Task[InductionMathOptions]):
         return self.questions.measure(self.network(self.model, lambda x: self.masked(x, masking)), rule, part)
 
     def measure_transfer(self) -> dict[str, float]:
-        """Measure the network of the transfer on every set, and note the best so far: of equal ones the last."""
-        network, found = self.network(self.graft.model, self.graft), {}
+        """Measure the network of the transfer on every set."""
+        network = self.network(self.graft.model, self.graft)
+        found = self.questions.adopted(network)
         for part in ("ambiguous", "valid", "test"):
             found |= self.questions.measure(network, self.options.transfer.rule, part)
-        found |= self.questions.adopted(network)
-        valid, test, best = found["valid/accuracy"], found["test/accuracy"], self.best
-        if valid >= best["valid"]:
-            best |= {"valid": valid, "test at valid": test, "step at valid": self.step}
-        if test >= best["test"]:
-            best |= {"test": test, "step": self.step}
+        self.selection.note(self.step, found["valid/accuracy"], found["test/accuracy"])
         return found
 
     def finish_base(self) -> dict[str, float]:
@@ -256,16 +256,8 @@ class InductionMath(Task[InductionMathOptions]):
         masks = self.masked.finalize(SUBNET)
         masks.save(self.run.path("masks", f"{SUBNET}.npz"), fingerprint(self.masked.weights))
         numbers = {"majority/subtask": self.questions.majority(self.options.mask.rule)}
-        numbers |= self.both_rules(SUBNET, masks)
-        for condition in ("inverse", "random", "complement", "magnitude"):
-            try:
-                chosen = kept(condition, masks, self.masked.weights, self.options.seed)
-            except MaskError as error:
-                log.info("not measured: %s", error)
-                continue
-            numbers |= self.both_rules(condition, chosen)
-            if condition == "random":
-                numbers |= self.both_rules("without_random", ~chosen)
+        for part, chosen in beside(masks, self.masked.weights, self.options.seed).items():
+            numbers |= self.both_rules(part, chosen)
         for name, mask in masks.items():
             numbers |= {f"kept/{name}": float(mask.count_nonzero()), f"size/{name}": float(mask.numel())}
         return numbers | {"kept/total": float(masks.count()), "size/total": float(masks.size())}
@@ -283,10 +275,8 @@ class InductionMath(Task[InductionMathOptions]):
         """Return the accuracy after the last step and those of the steps that were selected; let the network go."""
         network = self.network(self.graft.model, self.graft)
         measured = self.questions.measure(network, self.options.transfer.rule, "test")
-        found = {"last": measured["test/accuracy"]} | self.questions.adopted(network)
-        best, self.graft = self.best, None
-        found |= {"valid_selected": best["test at valid"], "valid_selected_step": float(best["step at valid"])}
-        found |= {"oracle_selected": best["test"], "oracle_selected_step": float(best["step"])}
+        found = {"last": measured["test/accuracy"]} | self.questions.adopted(network) | self.selection.results()
+        self.current = None
         chances = {"majority/target": self.questions.majority(self.options.transfer.rule)} | self.questions.chances()
         return chances | {f"final/{cell.name}/{name}": value for name, value in found.items()}
 

@@ -32,29 +32,28 @@ class Parent:
     masks: Masks
 
     @classmethod
-    def of(cls, options: InductionMathOptions, model: nn.Module) -> Parent:
+    def of(cls, folder: str, options: InductionMathOptions, model: nn.Module) -> Parent:
         """Put the base network of the run into a model, and return the rest.
 
         Args:
-            options: of the task; `parent` is the run's folder, or that of a sweep's runs.
+            folder: of the run, or of a sweep's runs.
+            options: of the task.
             model: of the same sizes.
 
         Raises:
             OptionError: there is no such run, or one of another network or of other pairs.
             MaskError: it has no mask, or one of another network.
         """
-        folder = restore(model, options.parent, options.seed, "parent")
-        theirs, ours = Run.load(folder).options, flatten(options)
+        found = restore(model, folder, options.seed, "parent")
+        theirs, ours = Run.load(found).options, flatten(options)
         for name in ALIKE:
             if theirs.get(name) != ours[name]:
                 there = as_text(theirs[name]) if name in theirs else "not there"
-                raise OptionError(
-                    f"parent={options.parent}: {name} is {there} in {folder}, and {as_text(ours[name])} here"
-                )
+                raise OptionError(f"parent={folder}: {name} is {there} in {found}, and {as_text(ours[name])} here")
         weights = {name: weight.detach() for name, weight in model.named_parameters()}
         device = next(iter(weights.values())).device
-        path = folder / "masks" / "subnet.npz"
+        path = found / "masks" / "subnet.npz"
         masks = Masks.load(path, device)
         Masks.load(path, device, fingerprint({name: weights[name] for name in masks}))  # of these very weights
-        log.info("base and mask of %s", folder)
+        log.info("base and mask of %s", found)
         return cls(theirs["seed"], masks)

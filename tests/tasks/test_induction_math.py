@@ -266,15 +266,15 @@ def test_a_complement_that_training_makes_too_small_ends_the_run_before_the_tran
 def test_a_transfer_is_taken_up_again_with_all_it_had(tmp_path):
     task, stages = trained_task(tmp_path, transfer__conditions="subnet")
     take(next(stages))
-    task.best |= {"valid": 0.5, "step at valid": 3}
+    task.selection.note(3, 0.5, 0.4)
     again = build(tmp_path, transfer__conditions="subnet")
     again.load_state_dict(task.state_dict())
     again.begin(Cell("subnet", 0), again.options.seed)
-    assert again.best == task.best and all(
+    assert again.selection == task.selection and all(
         torch.equal(tensor, task.graft.state_dict()[name]) for name, tensor in again.graft.state_dict().items()
     )
     again.begin(Cell("subnet", 0), again.options.seed)
-    assert again.best["valid"] < 0, "another transfer begins anew"
+    assert again.selection.valid < 0, "another transfer begins anew"
 
 
 # What a transfer sees, and what is measured
@@ -366,7 +366,7 @@ def test_selected_accuracies_are_those_of_the_steps_they_name(tmp_path, monkeypa
         "last": 0.4, "valid_selected": 0.2, "oracle_selected": 0.9,
     }  # fmt: skip
     assert (found["final/scratch/0/valid_selected_step"], found["final/scratch/0/oracle_selected_step"]) == (13, 12)
-    assert found["final/scratch/0/agrees/none"] >= 0 and task.graft is None
+    assert found["final/scratch/0/agrees/none"] >= 0 and task.current is None
 
 
 def test_the_last_row_is_the_last_step(finished):
