@@ -30,9 +30,11 @@ NAME = "induction_curve"
 TITLE = "Accuracy against the number of disambiguating examples"
 CAPTION = (
     "Accuracy of the target rule on test pairs, none of which was trained on, after the last step (--set selected=valid"
-    " or oracle: at the step that was best on validation pairs, or on these very test pairs), against the number n of "
+    " or oracle: at the step that was best on validation pairs, or on these very test pairs), against the number of "
     "training pairs that tell the target from its rivals. The donor's part is frozen, if some transfers have it so. "
-    "Dashes: always the most frequent answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds."
+    "Dashes: always the most frequent answer. Points and bars: "
+    + WHAT_VARIES
+    + " Small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 1

@@ -18,7 +18,7 @@ TITLE = "Disambiguating examples and the depth of the network"
 CAPTION = (
     "Accuracy of the target rule on test pairs after the last step, against the number of training pairs that tell it "
     "from its rivals, in a panel for each number of layers of base and transfers. Dashes: always the most frequent "
-    "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds."
+    "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 2
@@ -50,13 +50,13 @@ def draw(rows: list[Row]) -> Figure:
     across = min(IN_A_ROW, len(depths))
     fig = Figure(figsize=(1.2 + 3.1 * max(across, 2), 1.4 + 2.6 * down))
     panels = fig.subplots(down, across, sharey=True, squeeze=False).flat
-    for axes, layers in zip(panels, depths, strict=False):
+    for layers, axes in zip(depths, panels, strict=False):  # in this order no panel is lost at the end
         mine = [row for row in rows if row["layers"] == layers]
         level(axes, mine[0]["majority"], "most frequent answer", **DASHES)
         for condition, (places, measures) in curves(mine).items():
             line(axes, places, measures, NAMES[condition], color=COLOURS[condition])
         count_axis(axes, sorted({row["pairs"] for row in mine}))
-        axes.set_title(f"{layers} layers", loc="left")
+        axes.set_title(f"{layers} layer{'s' if layers > 1 else ''}", loc="left")
     for axes in list(panels):  # those that are left
         axes.set_axis_off()
     every = max(fig.axes, key=lambda axes: len(axes.get_legend_handles_labels()[1]))

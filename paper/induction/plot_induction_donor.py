@@ -21,7 +21,7 @@ CAPTION = (
     "pairs, for what is kept of the base: the part from the base stays as it is (full line), or is trained with the "
     "rest (broken line). Black: the whole base, trained. Dashes: always the most frequent answer. Points and bars: "
     + WHAT_VARIES
-    + " Small dots: single seeds."
+    + " Small dots: single seeds. The accuracy axis need not start at 0."
 )
 FAMILY = HEADING
 ORDER = 3

@@ -15,7 +15,7 @@ from paper.measure import Row, measured, with_numbers
 from tasks.induction.rule_names import slug
 
 NAME = "induction_rules"
-TITLE = "Which rule is adopted without a disambiguating example?"
+TITLE = "Which rule is adopted with the fewest disambiguating examples?"
 CAPTION = (
     "Answers on the test pairs of networks that were trained on pairs a = b alone, or on as few others as were run: "
     "the fraction that is the target's, that is each rival's, and that is none of them. Several rules can give one "
@@ -64,6 +64,7 @@ def draw(rows: list[Row]) -> Figure:
     fig, axes = figure(2.2 + 1.15 * max(3, len(rows)), 3.6)
     bars(axes, range(len(rows)), rows, columns, [*(RULES[i % len(RULES)] for i in range(len(names) - 1)), GREY], CHANCE)
     axes.set_xticks(range(len(rows)), [row["condition"] for row in rows])
-    axes.set_ylabel(f"answers on the test pairs [%], n = {rows[0]['pairs']}")
+    axes.set_xlabel(f"transfers with {rows[0]['pairs']} disambiguating pairs")
+    axes.set_ylabel("answers on the test pairs [%]")
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return fig
