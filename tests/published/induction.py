@@ -94,6 +94,7 @@ PAGE = Page(
     free={
         "run.*": "where a run is done",
         "log": "where it is shown",
+        "parent": "base and mask are made in the run itself",
         "train.momentum": "of an optimiser that is not used",
         "train.decay*": "of a schedule that is not used",
         "train.eval_every": "how often base and mask are measured",
