@@ -7,29 +7,12 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DASHES, legend_below
+from paper.figure import DASHES, Plot, legend_below
 from paper.induction import plot_induction_curve
 from paper.induction.cells import COLOURS, HEADING, NAMES, WHAT_VARIES, count_axis, curves, of_task
 from paper.marks import level, line
 from paper.measure import Row, with_numbers
 
-NAME = "induction_depth"
-TITLE = "Disambiguating examples and the depth of the network"
-CAPTION = (
-    "Accuracy of the target rule on test pairs after the last step, against the number of training pairs that tell it "
-    "from its rivals, in a panel for each number of layers of base and transfers. Dashes: always the most frequent "
-    "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds. The accuracy axis need not start at 0."
-)
-FAMILY = HEADING
-ORDER = 2
-SWEEPS = ("induction_math", "induction_math_8_layers")
-PER = "scale"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "At n = 250, one run for each depth, 2, 4, 6, 8, 10, 12 layers, in %: subnet 62, 81, 85, 87, 89, 85; whole base "
-    "62, 73, 71, 80, 70, 79; sampled 43, 45, 48, 45, 45, 44; from scratch 42, 45, 44, 46, 43, 45."
-)
 IN_A_ROW = 3
 
 
@@ -63,3 +46,23 @@ def draw(rows: list[Row]) -> Figure:
     fig.axes[0].set_ylabel("accuracy on the test pairs [%]")
     legend_below(fig, every, columns=3)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Disambiguating examples and the depth of the network",
+    caption=(
+        "Accuracy of the target rule on test pairs after the last step, against the number of training pairs that "
+        "tell it from its rivals, in a panel for each number of layers of base and transfers. Dashes: always the "
+        "most frequent "
+        "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds. The accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=2,
+    sweeps=("induction_math", "induction_math_8_layers"),
+    paper=(
+        "At n = 250, one run for each depth, 2, 4, 6, 8, 10, 12 layers, in %: subnet 62, 81, 85, 87, 89, 85; whole "
+        "base 62, 73, 71, 80, 70, 79; sampled 43, 45, 48, 45, 45, 44; from scratch 42, 45, 44, 46, 43, 45."
+    ),
+)

@@ -7,32 +7,13 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, DASHES, figure, legend_below
+from paper.figure import DARK, DASHES, Plot, figure, legend_below
 from paper.induction.cells import COLOURS, HEADING, NAMES, WHAT_VARIES, accuracy, chosen, count_axis, counts, majority
 from paper.induction.cells import of_task as runs_of_task
 from paper.marks import level, line
 from paper.measure import Row, with_numbers
 from tasks.induction.conditions_options import WITH_MASK
 
-NAME = "induction_donor"
-TITLE = "The donor's part, frozen or trained"
-CAPTION = (
-    "Accuracy of the target rule on test pairs after the last step, against the number of disambiguating training "
-    "pairs, for what is kept of the base: the part from the base stays as it is (full line), or is trained with the "
-    "rest (broken line). Black: the whole base, trained. Dashes: always the most frequent answer. Points and bars: "
-    + WHAT_VARIES
-    + " Small dots: single seeds. The accuracy axis need not start at 0."
-)
-FAMILY = HEADING
-ORDER = 3
-SWEEPS = ("induction_math", "induction_math_8_layers")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "Mean over depths, in %: the subnet frozen 82 and 95 at n = 250 and 640, trained 79 and 97; its sampled mask, of "
-    "which it keeps what it should drop, frozen 45, trained 72, as the whole base, at n = 250."
-)
 LINES = {"frozen": "-", "trained": (0, (5, 2))}
 
 
@@ -66,3 +47,24 @@ def draw(rows: list[Row]) -> Figure:
     panels[0][0].set_ylabel("accuracy on the test pairs [%]")
     legend_below(fig, panels[0][0], columns=4)
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="The donor's part, frozen or trained",
+    caption=(
+        "Accuracy of the target rule on test pairs after the last step, against the number of disambiguating "
+        "training pairs, for what is kept of the base: the part from the base stays as it is (full line), or is "
+        "trained with the rest (broken line). Black: the whole base, trained. Dashes: always the most frequent "
+        "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds. The accuracy axis need not start at 0."
+    ),
+    family=HEADING,
+    order=3,
+    sweeps=("induction_math", "induction_math_8_layers"),
+    per="group",
+    paper=(
+        "Mean over depths, in %: the subnet frozen 82 and 95 at n = 250 and 640, trained 79 and 97; its sampled "
+        "mask, of which it keeps what it should drop, frozen 45, trained 72, as the whole base, at n = 250."
+    ),
+)

@@ -8,31 +8,12 @@ from matplotlib.figure import Figure
 
 from core.store import Run
 from data.induction_rules import rivals
-from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, figure
+from paper.figure import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, Plot, figure
 from paper.induction.cells import HEADING, WHAT_VARIES, accuracy, chosen, counts, frozen_first, of_task
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
 from tasks.induction.rule_names import slug
 
-NAME = "induction_rules"
-TITLE = "Which rule is adopted with the fewest disambiguating examples?"
-CAPTION = (
-    "Answers on the test pairs of networks that were trained on pairs a = b alone, or on as few others as were run: "
-    "the fraction that is the target's, that is each rival's, and that is none of them. Several rules can give one "
-    "answer, so the bars add up to more than 100 %. Dashes: what a network has there that follows the target. Bars: "
-    + WHAT_VARIES
-    + " Dots: single seeds."
-)
-FAMILY = HEADING
-ORDER = 4
-SWEEPS = ("induction_math", "induction_math_8_layers", "induction_math_repeats", "induction_math_ambiguous")
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "With n = 0, 12 layers, best epoch by unambiguous pairs, right answers: subnet 37 %, whole base 37 %, from scratch "
-    "30 %."
-)
 CHANCE, NONE = "chance", "none of these"
 RULES = (BLUE, ORANGE, VERMILLION, GREEN, PURPLE, SKY)
 
@@ -68,3 +49,24 @@ def draw(rows: list[Row]) -> Figure:
     axes.set_ylabel("answers on the test pairs [%]")
     fig.legend(*axes.get_legend_handles_labels(), loc="outside right center")
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Which rule is adopted with the fewest disambiguating examples?",
+    caption=(
+        "Answers on the test pairs of networks that were trained on pairs a = b alone, or on as few others as were "
+        "run: the fraction that is the target's, that is each rival's, and that is none of them. Several rules can "
+        "give one answer, so the bars add up to more than 100 %. Dashes: what a network has there that follows the "
+        "target. Bars: " + WHAT_VARIES + " Dots: single seeds."
+    ),
+    family=HEADING,
+    order=4,
+    sweeps=("induction_math", "induction_math_8_layers", "induction_math_repeats", "induction_math_ambiguous"),
+    per="group",
+    paper=(
+        "With n = 0, 12 layers, best epoch by unambiguous pairs, right answers: subnet 37 %, whole base 37 %, from "
+        "scratch 30 %."
+    ),
+)
