@@ -244,6 +244,8 @@ def lr_at(optim: TrainOptions, step: int, steps: int) -> float:
         return optim.lr * optim.decay ** sum(step >= at for at in optim.decay_at)
     if optim.schedule == "inverse_sqrt":
         return optim.lr * math.sqrt(max(1, optim.warmup) / (step + 1))
+    if optim.schedule == "linear":
+        return optim.lr * (1 - (step - optim.warmup) / max(1, steps - optim.warmup))
     if optim.schedule == "cosine":
         return optim.lr * 0.5 * (1 + math.cos(math.pi * (step - optim.warmup) / max(1, steps - optim.warmup)))
     return optim.lr
@@ -255,7 +257,7 @@ def progress_at(step: int, steps: int) -> float:
 
 
 def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:
-    """Build the stage's optimiser over its tensors; Adam is torch's fused one, on every device that has it.
+    """Build the stage's optimiser over its tensors; Adam and AdamW are torch's fused ones, where the device has them.
 
     None where the stage trains nothing, which one of 0 steps may.
     """
@@ -267,10 +269,10 @@ def make_optimizer(stage: Stage) -> torch.optim.Optimizer | None:
         by_scale.setdefault(stage.lr_scales.get(name, 1.0), []).append(tensor)
     groups = [{"params": part, "scale": scale} for scale, part in by_scale.items()]
     optim = stage.optim
-    if optim.optimizer == "adam":
+    if optim.optimizer in ("adam", "adamw"):
         fused = all(tensor.device.type in ("cpu", "cuda") for tensor in tensors.values())
-        betas = (0.9, optim.beta2)
-        return torch.optim.Adam(groups, optim.lr, betas, optim.eps, optim.weight_decay, fused=fused)
+        betas, kind = (0.9, optim.beta2), torch.optim.Adam if optim.optimizer == "adam" else torch.optim.AdamW
+        return kind(groups, optim.lr, betas, optim.eps, optim.weight_decay, fused=fused)
     if optim.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, optim.lr, weight_decay=optim.weight_decay)
     return torch.optim.SGD(groups, optim.lr, momentum=optim.momentum, weight_decay=optim.weight_decay)

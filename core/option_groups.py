@@ -82,8 +82,8 @@ class TrainOptions:
     """Examples per step."""
     lr: Rate = 1e-3
     """Learning rate."""
-    optimizer: Literal["adam", "sgd", "rmsprop"] = "adam"
-    """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    """adam, adamw (whose weight decay is no part of the gradient), sgd with momentum, or rmsprop (alpha 0.99)."""
     momentum: Below1 = 0.9
     """Momentum of sgd."""
     beta2: Below1 = 0.999
@@ -91,13 +91,14 @@ class TrainOptions:
     eps: Kept = 1e-8
     """Adam's epsilon."""
     weight_decay: Strength = 0.0
-    """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
+    """L2 penalty added to the gradient (the optimiser's own weight_decay); of adamw: weights shrink by lr times it at
+    every step."""
     warmup: CountFrom0 = 0
     """Steps over which the learning rate rises linearly from lr / warmup."""
-    schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "constant"
-    """Learning rate after the warm-up: constant; cosine: decays to zero at the last step; step: multiplied by `decay`
-    after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of the
-    warm-up."""
+    schedule: Literal["constant", "linear", "cosine", "step", "inverse_sqrt"] = "constant"
+    """Learning rate after the warm-up: constant; linear or cosine: decays to zero at the last step; step: multiplied by
+    `decay` after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of
+    the warm-up."""
     decay_at: tuple[Count, ...] = ()
     """Steps after which schedule=step reduces the learning rate."""
     decay: Fraction = 0.1
@@ -111,8 +112,8 @@ class TrainOptions:
 
     only_with: ClassVar = {
         "momentum": when("optimizer", "sgd"),
-        "beta2": when("optimizer", "adam"),
-        "eps": when("optimizer", "adam"),
+        "beta2": when("optimizer", "adam", "adamw"),
+        "eps": when("optimizer", "adam", "adamw"),
         "decay_at": when("schedule", "step"),
         "decay": when("schedule", "step"),
     }

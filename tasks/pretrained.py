@@ -10,29 +10,28 @@ from torch import nn
 from core.errors import OptionError
 from core.store import Run
 
-HINT = "restore_pretrained is the folder of a finished run, or of a sweep's runs"
 
-
-def restore(model: nn.Module, folder: str, seed: int) -> Path:
+def restore(model: nn.Module, folder: str, seed: int, option: str = "restore_pretrained") -> Path:
     """Put the weights of a run into the model and return the run's folder.
 
     Args:
         model: of the same parameters and buffers.
         folder: of a finished run, or one below which exactly one finished run of that seed has weights for the model.
         seed: whose run is taken where there are several.
+        option: what the folder was given as.
 
     Raises:
         OptionError: there is no such run, more than one, or one of another network.
     """
-    path = Path(folder)
+    path, hint = Path(folder), f"{option} is the folder of a finished run, or of a sweep's runs"
     if not path.is_dir():
-        raise OptionError(f"no folder {folder!r}; {HINT}")
+        raise OptionError(f"no folder {folder!r}; {hint}")
     one = (path / "options.yaml").is_file()
     runs = Run.query(path) if one else Run.query(path, seed=seed)
     found = [run for run in runs if run.path("tensors", "weights.npz").is_file()]
     if not found:
         which = "" if one else f" of seed {seed}"
-        raise OptionError(f"{folder} holds no finished run{which} with tensors/weights.npz; {HINT}")
+        raise OptionError(f"{folder} holds no finished run{which} with tensors/weights.npz; {hint}")
     reasons = [_why_not(model, run) for run in found]
     fitting = [run for run, reason in zip(found, reasons, strict=True) if not reason]
     if not fitting:

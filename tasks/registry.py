@@ -38,6 +38,9 @@ TABLE = {
     "edge_popup": ("edge_popup.edge_popup_options:EdgePopupOptions", "edge_popup.edge_popup:EdgePopupTask"),
     "supsup": ("supsup.supsup_options:SupSupOptions", "supsup.supsup:SupSup"),
     "supsup_nns": ("supsup.supsup_options:NNsOptions", "supsup.supsup_nns:NNs"),
+    "induction_math": (
+        "induction.induction_math_options:InductionMathOptions", "induction.induction_math:InductionMath",
+    ),
     "hopsupsup": ("supsup.hopsupsup_options:HopSupSupOptions", "supsup.hopsupsup:HopSupSup"),
 }
 # fmt: on

@@ -127,14 +127,15 @@ class ResNetTrainOptions(TrainOptions):
     """Number of optimiser steps."""
     lr: Rate = 0.1
     """Learning rate."""
-    optimizer: Literal["adam", "sgd", "rmsprop"] = "sgd"
-    """adam, sgd with momentum, or rmsprop (alpha 0.99)."""
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "sgd"
+    """adam, adamw (whose weight decay is no part of the gradient), sgd with momentum, or rmsprop (alpha 0.99)."""
     weight_decay: Strength = 1e-4
-    """L2 penalty added to the gradient (the optimiser's own weight_decay)."""
-    schedule: Literal["constant", "cosine", "step", "inverse_sqrt"] = "step"
-    """Learning rate after the warm-up: constant; cosine: decays to zero at the last step; step: multiplied by `decay`
-    after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of the
-    warm-up."""
+    """L2 penalty added to the gradient (the optimiser's own weight_decay); of adamw: weights shrink by lr times it at
+    every step."""
+    schedule: Literal["constant", "linear", "cosine", "step", "inverse_sqrt"] = "step"
+    """Learning rate after the warm-up: constant; linear or cosine: decays to zero at the last step; step: multiplied by
+    `decay` after each of the steps in `decay_at`; inverse_sqrt: proportional to 1 / sqrt(step), from lr at the end of
+    the warm-up."""
     decay_at: tuple[Count, ...] = (32_000, 48_000)
     """Steps after which schedule=step reduces the learning rate."""
     grad_clip: Positive | None = None

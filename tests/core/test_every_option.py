@@ -34,7 +34,7 @@ def with_masks(task):
 
 CLASSES = [
     (task, method) for task in OPTIONS for method in METHODS
-    if f"{task} {method}" not in ("supsup signed-popup", "hopsupsup signed-popup")
+    if f"{task} {method}" not in ("supsup signed-popup", "hopsupsup signed-popup", "induction_math signed-popup")
     and (task != "supsup_nns" or method == "threshold") and (with_masks(task) or method == "gumbel")
 ]  # fmt: skip
 

@@ -239,6 +239,8 @@ def test_learning_rates():
     rates = [lr_at(optim, step, 12) for step in range(12)]
     assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0] and rates[8] == pytest.approx(0.5) and 0 < rates[-1] < 0.05
     assert lr_at(TrainOptions(lr=0.3), 7, 9) == 0.3
+    line = TrainOptions(lr=1.0, warmup=2, schedule="linear")
+    assert [lr_at(line, step, 6) for step in range(6)] == [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
     steps = TrainOptions(lr=1.0, warmup=2, schedule="step", decay_at=(4, 6), decay=0.5)
     assert [lr_at(steps, step, 9) for step in range(8)] == [0.5, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     paper = TrainOptions(lr=0.5, warmup=4000, schedule="inverse_sqrt")
@@ -246,10 +248,25 @@ def test_learning_rates():
         assert lr_at(paper, i - 1, 50_000) == pytest.approx(0.5 * 4000**0.5 * min(i * 4000**-1.5, i**-0.5))
 
 
-def test_adam_s_own_numbers_are_the_options():
-    stage = next(Line(TrainOptions(beta2=0.9, eps=0.25)).stages())
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adam_s_own_numbers_are_the_options(optimizer):
+    stage = next(Line(TrainOptions(optimizer=optimizer, beta2=0.9, eps=0.25)).stages())
     assert make_optimizer(stage).param_groups[0]["betas"] == (0.9, 0.9)
     assert make_optimizer(stage).param_groups[0]["eps"] == 0.25
+
+
+def test_the_weight_decay_of_adamw_is_no_part_of_the_gradient():
+    moved = {}
+    for optimizer in ("adam", "adamw"):
+        optim = TrainOptions(lr=0.5, optimizer=optimizer, weight_decay=0.25, grad_clip=None)
+        task = Line(optim)
+        stepping = make_optimizer(next(task.stages()))
+        with torch.no_grad():
+            task.w.fill_(8.0)
+        task.w.grad = torch.zeros(1)
+        stepping.step()
+        moved[optimizer] = task.w.item()
+    assert moved == {"adam": pytest.approx(8 - 0.5), "adamw": pytest.approx(8 * (1 - 0.5 * 0.25))}
 
 
 class Planned(Line):

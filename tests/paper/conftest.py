@@ -61,11 +61,17 @@ TINY_PERMUTED = {
     "data.name": "digits", "data.train_size": "200", "data.test_size": "80", "layer_sizes": "16,16",
     "transfer.permutations": "3", "mask.steps": "3", "mask.batch_size": "8", "log": "none",
 }  # fmt: skip
+TINY_INDUCTION = {
+    "data.operands": "9", "layers": "1", "width": "8", "heads": "2", "train.steps": "2", "train.warmup": "0",
+    "train.batch_size": "8", "mask.steps": "2", "transfer.steps": "1", "transfer.evaluations": "1",
+    "transfer.donor": "frozen,trained", "transfer.disambiguating": "0,4", "log": "none",
+}  # fmt: skip
 MORE = {
     "cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM, "supsup": TINY_TASKS | {"evaluate_at": "1,2"},
     "supsup_nns": TINY_TASKS | {"check_every": "2"}, "scan": TINY_LSTM, "trafo_scan": TINY_TRAFO,
     "deepmind_math": TINY_MATH, "cifar10_class_removal": TINY_REMOVAL, "cifar10_grad_cos_distance": TINY_CLASSES,
     "cifar10_mask_stability": TINY_CLASSES | {"mask_stability.pairs": "1"}, "permuted_mnist": TINY_PERMUTED,
+    "induction_math": TINY_INDUCTION,
 }  # fmt: skip
 ALL = ("tuple_ff", "addmul_ff", *MORE)
 LIKE = {"cifar10_resnet_hp_class_removal": "cifar10_class_removal"}  # slow to run: with the keys of another task
@@ -194,6 +200,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/cifar10_mask_stability", "cifar10_mask_stability", seed=seed)
         make_run(root, "small/cifar10_grad_cos_distance", "cifar10_grad_cos_distance", seed=seed)
         make_run(root, "small/transfer_sharing", "permuted_mnist", seed=seed)
+        make_run(root, "small/induction_math", "induction_math", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     for plot in discover():

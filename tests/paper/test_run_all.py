@@ -157,7 +157,10 @@ def test_a_choice_and_a_sweep_of_ones_own(tmp_path, make_run, capsys):
         (["--only", "perfromance"], "unknown figure 'perfromance'; allowed: performance, iou"),
         (["--only", "perfromance"], "did you mean 'performance'?"),
         (["--set", "inverse_io=one"], "did you mean 'ones'?"),
-        (["--set", "inverse=ones"], "have branch, images, inverse_io, margin, rate; did you mean 'inverse_io'?"),
+        (
+            ["--set", "inverse=ones"],
+            "have branch, images, inverse_io, margin, rate, selected; did you mean 'inverse_io'?",
+        ),
         (["--runs", "nowhere"], "--runs nowhere: there is no such folder"),
     ],
 )

@@ -58,6 +58,12 @@ TINY = {
         "train.batch_size": 20, "train.momentum": 0.5, "split.at": "0,2", "split.epochs": 2, "paths.points": 3,
         "paths.epochs": 1, "sharpness": 10, "run.checkpoint_every": 2,
     },
+    "induction_math": {
+        "data.operands": 9, "layers": 1, "width": 8, "heads": 2, "dropout": 0.1, "train.steps": 12, "train.warmup": 2,
+        "train.batch_size": 8, "train.eval_every": 5, "mask.steps": 10, "mask.lr": 0.05, "mask.init": 0.0,
+        "transfer.conditions": "subnet,complement,scratch", "transfer.disambiguating": 4, "transfer.epochs": 6,
+        "transfer.batch_size": 5, "transfer.evaluations": 4, "run.checkpoint_every": 3, **QUIET,
+    },
     "edge_popup": {"model": "fc", **RANDOM, "train.epochs": 12},
     "supsup": {
         **MANY, "outputs": 20, "tasks.count": 5, "tasks_at_once": 2, "evaluate_at": 2, "train.eval_every": 6,
