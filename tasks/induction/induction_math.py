@@ -1,5 +1,7 @@
-"""A network learns one rule of two numbers, a mask finds the part of it that computes a subtask, and that part goes on
-in new networks, which learn another rule from pairs that leave it open.
+"""Subtask induction on modular arithmetic: does a transplanted subnetwork decide which rule is learned?
+
+A network learns one rule of two numbers, a mask finds the part that computes a subtask, and that part is grafted into
+new networks, which learn another rule from pairs that leave it open.
 
 Stages: `base`; `mask`, on the frozen base; then a transfer for each condition, way to treat the donor's part, and
 number of disambiguating pairs. Base and mask are made once and are those of all transfers. A transfer's random numbers
