@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.errors import MaskError
-from core.files import write_npz
 from core.registry import nearest
+from masks.mask_files import STATISTICS, read_tensors, write_tensors
 from masks.units import Unit
-
-NETWORK, STATISTICS = "|network", "|statistics|"  # no parameter can be called so
-
-
-def fingerprint(weights: Mapping[str, Tensor]) -> str:
-    """Return 16 hex digits that tell these weights from others: of their names, shapes and values."""
-    digest = hashlib.sha256()
-    for name, weight in weights.items():
-        digest.update(f"{name}{tuple(weight.shape)}".encode())
-        digest.update(weight.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def read_statistics(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
-    """Return the statistics of batch normalisation that lie beside the masks in a file that `Masks.load` can read."""
-    with np.load(path, allow_pickle=False) as file:
-        names = [name for name in file.files if name.startswith(STATISTICS)]
-        return {name.removeprefix(STATISTICS): torch.from_numpy(file[name]).to(device) for name in names}
 
 
 class Masks(Mapping[str, Tensor]):
@@ -200,22 +180,22 @@ class Masks(Mapping[str, Tensor]):
                 masks[name] = units[name].spread(mask) if name in units else mask
         return cls(masks, units)
 
-    def save(self, path: Path, network: str = "", statistics: Mapping[str, Tensor] | None = None) -> None:
-        """Write an .npz of packed bits, atomically: an eighth of a byte per weight.
+    def save(self, path: Path | str, network: str = "", statistics: Mapping[str, Tensor] | None = None) -> None:
+        """Write a file of packed bits, atomically: an eighth of a byte per weight.
 
         Args:
-            path: where.
+            path: where; its suffix is the format, .npz or .safetensors.
             network: fingerprint of the weights that these masks are for (`fingerprint`), if `load` is to check it.
             statistics: of batch normalisation under these masks, by buffer name; `read_statistics` returns them.
+
+        Raises:
+            MaskError: another suffix.
         """
-        arrays = {name: tensor.numpy() for name, tensor in self.packed().items()}
-        arrays |= {STATISTICS + name: tensor.cpu().numpy() for name, tensor in (statistics or {}).items()}
-        if network:
-            arrays[NETWORK] = np.array(network)
-        write_npz(path, arrays)
+        beside = {STATISTICS + name: tensor.cpu() for name, tensor in (statistics or {}).items()}
+        write_tensors(Path(path), self.packed() | beside, network)
 
     @classmethod
-    def load(cls, path: Path, device: torch.device | str = "cpu", network: str = "") -> Masks:
+    def load(cls, path: Path | str, device: torch.device | str = "cpu", network: str = "") -> Masks:
         """Read what `save` wrote.
 
         Args:
@@ -226,15 +206,10 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             MaskError: the file is missing, is not a mask file, or was written for other weights.
         """
+        tensors, written = read_tensors(Path(path))
+        if network and written and written != network:
+            raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                written = str(file[NETWORK]) if NETWORK in file.files else ""
-                arrays = {name: torch.from_numpy(file[name]) for name in file.files if not name.startswith("|")}
-                if network and written and written != network:
-                    raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
-                return cls.unpacked(arrays, device)
-        except FileNotFoundError:
-            there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
-            raise MaskError(f"no mask file {path}; masks there: {there}") from None
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise MaskError(f"{path} is not a mask file: {str(error).splitlines()[0]}") from None
+            return cls.unpacked({name: t for name, t in tensors.items() if not name.startswith("|")}, device)
+        except (KeyError, ValueError) as error:
+            raise MaskError(f"{path} is not a mask file: {error}") from None

@@ -7,6 +7,8 @@ masked(x, Given(~masks))                      any Masks
 masked(x, Given(~masks, means(weights)))      the same, but what is not kept becomes the tensor's mean
 masked(x, Select(["t1", "t2"]))               chunk i through subnet i
 masked(x, Mix(["t1", "t2"], alphas))          superposition: W * sum_i alpha_i M_i
+masked(**batch, masking=Hard("add"))          inputs by name
+masked(x, Sample(...), Shared(causal))        an input that is no batch: every chunk gets the whole of it
 """
 
 from __future__ import annotations
@@ -21,10 +23,13 @@ from torch import Tensor
 from core.errors import MaskError
 from core.registry import nearest
 from core.rng import key
+from layers.functional.pytree import Shared
 from masks.algebra import Masks
 
 if TYPE_CHECKING:
     from masks.model import MaskedModel
+
+__all__ = ["Given", "Hard", "Mix", "Sample", "Select", "Shared"]
 
 TOGETHER = 2**15  # up to so many entries a draw costs its calls, not its work: small tensors are drawn as one
 
@@ -35,7 +40,8 @@ class Sample:
 
     Args:
         subnet: its name.
-        k: number of draws; the batch must be a multiple of it.
+        k: number of draws. The rows of a batch that is no multiple of it go to them as evenly as they can, the
+            first chunks with one row more.
         seed: the draws are a function of it; use a new one at every step.
         progress: how much of the training is done, in [0, 1]; what a method anneals goes by it.
     """
@@ -44,10 +50,17 @@ class Sample:
     k: int
     seed: int
     progress: float = 0.0
+    uneven = True
 
     def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
-        """Return name -> W * R [K, *weight.shape]."""
-        method, weights, scores = masked.method.at(self.progress), masked.weights, masked.scores(self.subnet)
+        """Return name -> W * R [K, *weight.shape], of the dtype of W."""
+        weights = masked.weights
+        return {name: drawn.to(weights[name].dtype) for name, drawn in self._drawn(masked, weights).items()}
+
+    def _drawn(self, masked: MaskedModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the same in the precision of the scores, which is no less than float32."""
+        method, scores = masked.method.at(self.progress), masked.scores(self.subnet)
+        weights = {n: weight.to(torch.promote_types(weight.dtype, scores[n].dtype)) for n, weight in weights.items()}
         alone = masked.unit == "weight"  # else units are sampled, and then stretched over their weights
         small = [
             n
@@ -113,7 +126,10 @@ class Given:
         for name in kept:
             if name not in self.fill:
                 raise MaskError(f"there is nothing to fill {name!r} with{nearest(name, self.fill)}")
-        return {name: torch.where(self.masks[name] != 0, weight, self.fill[name]) for name, weight in kept.items()}
+        return {
+            name: torch.where(self.masks[name] != 0, weight, self.fill[name].to(weight.dtype))
+            for name, weight in kept.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -139,10 +155,10 @@ class Select:
         """Return name -> W * M_i [K, *weight.shape]."""
         if self.seed is None:
             each = [Hard(subnet).weights(masked) for subnet in self.subnets]
-            return {name: torch.stack([one[name] for one in each]) for name in masked.weights}
+            return {name: torch.stack([one[name] for one in each]) for name in masked.shapes}
         draws = [Sample(subnet, 1, key(self.seed, subnet), self.progress) for subnet in self.subnets]
         each = [draw.weights(masked) for draw in draws]
-        return {name: torch.cat([one[name] for one in each]) for name in masked.weights}
+        return {name: torch.cat([one[name] for one in each]) for name in masked.shapes}
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,8 @@ class Mix:
             raise MaskError(f"{len(self.subnets)} subnets need as many alphas, got {len(self.alphas)}")
         each = [masked.masks(subnet) for subnet in self.subnets]
         return {
-            name: weight * sum(alpha * masks[name] for alpha, masks in zip(self.alphas, each, strict=True))
+            name: (weight * sum(alpha * masks[name] for alpha, masks in zip(self.alphas, each, strict=True))).to(
+                weight.dtype
+            )
             for name, weight in masked.weights.items()
         }

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Any, Protocol
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,69 +13,81 @@ from torch import Tensor, nn
 from core.errors import MaskError
 from core.registry import nearest
 from core.rng import key, stream
-from layers.functional.batching import forward
 from masks.algebra import Masks
 from masks.methods.method import GlobalMethod, MaskMethod
+from masks.network import MaskedNetwork, Masking, freeze
 from masks.units import units_of
 
+__all__ = ["MaskedModel", "Masking", "freeze"]
 
-class Masking(Protocol):
-    """The masks of one forward pass; see masks/masking.py."""
-
-    @property
-    def k(self) -> int | None:
-        """K; None where there is one set of masks."""
-
-    def weights(self, masked: MaskedModel) -> dict[str, Tensor]:
-        """Return the weights to run on, with a leading K axis when `k` is not None."""
+HALF = (torch.float16, torch.bfloat16)  # too coarse for scores, which move by less than their last digit
 
 
-class MaskedModel:
+class MaskedModel(MaskedNetwork):
     """A network with any number of named subnets.
 
-    Weights get a gradient only where their `requires_grad` says so; freeze the network to train masks alone.
+    Weights get a gradient only where their `requires_grad` says so; `freeze` the network to train masks alone.
 
     Args:
-        model: any nn.Module whose inputs and outputs have the batch as axis 0.
+        model: any nn.Module. What torch.compile made of one is taken out of it: compiled code has its own weights.
         method: how scores become masks.
-        names: the masked parameters (see `masks.maskable.maskable`).
+        names: the masked parameters, by names or patterns such as "*.weight"; None: all weights, that is, parameters
+            with two or more axes.
         backend: "auto", "layers", "vmap" or "loop": how K masks run at once (layers/functional/batching.py).
         unit: which weights share a score: "weight", none; "output", "input", "head", "tensor" (masks/units.py).
+        batch_axis: where inputs and outputs have the batch; None: axis 0, and a layer that has time there is refused.
 
     Raises:
+        LayerError: the model is TorchScript or runs on several devices by copies of itself.
         MaskError: a name is not a parameter of the model, or a masked parameter has no such units.
     """
 
     def __init__(
-        self, model: nn.Module, method: MaskMethod, names: Sequence[str], backend: str = "auto", unit: str = "weight"
-    ):
-        parameters = dict(model.named_parameters())
-        for name in names:
-            if name not in parameters:
-                raise MaskError(f"the model has no parameter {name!r}{nearest(name, parameters)}")
-        self.model, self.method, self.backend, self.unit = model, method, backend, unit
-        self.weights: dict[str, nn.Parameter] = {name: parameters[name] for name in names}
-        self.shapes = {name: weight.shape for name, weight in self.weights.items()}
-        self.units = {name: units_of(model, name, unit) for name in names}
+        self, model: nn.Module, method: MaskMethod, names: str | Sequence[str] | None = None, backend: str = "auto",
+        unit: str = "weight", batch_axis: int | None = None,
+    ):  # fmt: skip
+        super().__init__(model, names, backend, batch_axis)
+        self.method, self.unit = method, unit
+        self.units = {name: units_of(self.model, name, unit) for name in self.shapes}
         if unit != "weight" and method.by_shape:
             raise MaskError(f"mask.unit={unit}: {method} counts by the shapes of single weights; mask.unit=weight")
         self._scores: dict[str, dict[str, Tensor]] = {}
         self._masks: dict[str, Masks] = {}
 
-    def __call__(self, x: Any, masking: Masking | None = None, *inputs: Any, **keywords: Any) -> Any:
-        """Run the network: dense, or on the weights that `masking` gives.
+    def __repr__(self) -> str:
+        every = sum(parameter.numel() for parameter in self.model.parameters())
+        of = sum(math.prod(shape) for shape in self.shapes.values())
+        frozen = not any(parameter.requires_grad for parameter in self.model.parameters())
+        parts = [
+            f"{len(self.shapes)} tensors with {of} of {every} weights masked",
+            "frozen" if frozen else "not frozen",
+        ]
+        parts += [f"learning {', '.join(self._scores)}"] if self._scores else []
+        parts += [f"learned {', '.join(self._masks)}"] if self._masks else []
+        return f"MaskedModel({type(self.model).__name__}, {self.method}: {'; '.join(parts)})"
 
-        Args:
-            x: the first input, [B, ...].
-            masking: the masks of this pass; None for the network as it is.
-            *inputs, **keywords: further inputs of the network.
+    def to(self, *args: Any, **keywords: Any) -> Self:
+        """Move the network, as its own `to` does, and scores and masks to where their weights are.
 
-        Returns:
-            The network's output, [B, ...].
+        Scores stay the tensors that they are, so an optimiser keeps hold of them; they keep their precision.
         """
-        if masking is None:
-            return self.model(x, *inputs, **keywords)
-        return forward(self.model, masking.weights(self), masking.k, x, *inputs, backend=self.backend, **keywords)
+        self.model.to(*args, **keywords)
+        at = {name: weight.device for name, weight in self.weights.items()}
+        for scores in self._scores.values():
+            for name, tensor in scores.items():
+                if tensor.device != at[name]:  # the same Python object, elsewhere
+                    moved = tensor.detach().to(at[name]).requires_grad_()
+                    moved.grad = None if tensor.grad is None else tensor.grad.to(at[name])
+                    torch.utils.swap_tensors(tensor, moved)
+        for subnet, masks in self._masks.items():
+            self._masks[subnet] = Masks({name: mask.to(at[name]) for name, mask in masks.items()}, masks.units)
+        return self
+
+    def parameters(self) -> Iterator[Tensor]:
+        """Yield what an optimiser may train: the scores being learned, and the network's weights unless frozen."""
+        for scores in self._scores.values():
+            yield from scores.values()
+        yield from (parameter for parameter in self.model.parameters() if parameter.requires_grad)
 
     @property
     def subnets(self) -> list[str]:
@@ -102,9 +114,10 @@ class MaskedModel:
 
     def first_scores(self, subnet: str, init_value: float | None, seed: int) -> dict[str, Tensor]:
         """Return the initial scores of a subnet of that name; see `add_scores`."""
+        weights = {name: w.float() if w.dtype in HALF else w for name, w in self.weights.items()}
         drawn = {
             name: self.method.init(weight, init_value, stream(seed, "mask", "init", subnet, name))
-            for name, weight in self.weights.items()
+            for name, weight in weights.items()
         }
         if self.unit == "weight":
             return drawn
@@ -188,7 +201,7 @@ class MaskedModel:
         if method.reduction == "sum":
             share = {name: unit.covers for name, unit in self.units.items()}
         elif method.reduction == "mean":
-            total = sum(weight.numel() for weight in self.weights.values())
+            total = sum(math.prod(shape) for shape in self.shapes.values())
             share = {name: unit.covers / total for name, unit in self.units.items()}
         else:
             share = {name: 1 / (tensor.numel() * len(scores)) for name, tensor in scores.items()}
@@ -211,23 +224,43 @@ class MaskedModel:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore `state_dict`."""
+        """Restore `state_dict`; scores that are there stay the tensors that they are, which an optimiser may hold.
+
+        Raises:
+            MaskError: the state is one of other masked parameters; nothing is changed.
+        """
+        wanted = {name: unit.scores for name, unit in self.units.items()}
+        masks = {subnet: Masks.unpacked(bits) for subnet, bits in state["masks"].items()}
+        for subnet, scores in state["scores"].items():
+            _check_scores(subnet, scores, wanted)
+        for one in masks.values():
+            one.check_fits(self.shapes)
         self.model.load_state_dict(state["model"])
-        device = next(iter(self.weights.values())).device
-        self._scores = {
-            subnet: {name: tensor.to(device).clone().requires_grad_() for name, tensor in scores.items()}
-            for subnet, scores in state["scores"].items()
-        }
-        self._masks = {subnet: Masks.unpacked(bits, device) for subnet, bits in state["masks"].items()}
+        at = {name: weight.device for name, weight in self.weights.items()}
+        before, self._scores = self._scores, {}
+        for subnet, scores in state["scores"].items():
+            there = before.get(subnet)
+            if there is None:
+                there = {name: scores[name].to(at[name]).clone().requires_grad_() for name in wanted}
+            else:
+                with torch.no_grad():
+                    for name, tensor in there.items():
+                        tensor.copy_(scores[name])
+            self._scores[subnet] = there
+        self._masks = {s: Masks({n: m.to(at[n]) for n, m in one.items()}, one.units) for s, one in masks.items()}
 
     @staticmethod
     def _unknown(subnet: str, known: Collection[str], what: str) -> str:
         return f"no subnet {subnet!r} {what}; there are: {', '.join(known) or 'none'}{nearest(subnet, known)}"
 
 
-def freeze(model: nn.Module) -> nn.Module:
-    """Take every parameter out of training: eval mode, and no gradients computed for it."""
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-        parameter.grad = None
-    return model.eval()
+def _check_scores(subnet: str, scores: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    for name in sorted(set(wanted) ^ set(scores)):
+        what, others = ("lack", scores) if name in wanted else ("have an extra", wanted)
+        raise MaskError(f"the scores of {subnet!r} in this state {what} {name!r}{nearest(name, others)}")
+    for name, tensor in scores.items():
+        if tuple(tensor.shape) != wanted[name]:
+            raise MaskError(
+                f"the scores of {subnet!r} in this state have shape {list(tensor.shape)} for {name!r}; "
+                f"here they have {list(wanted[name])}"
+            )

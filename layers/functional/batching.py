@@ -10,33 +10,64 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.func import functional_call
-from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from core.errors import BatchError, LayerError, MaskError
+from core.errors import MaskError
 from core.registry import nearest
-from layers import LSTM
-from layers.batched import chunk_rows, chunks
+from layers.batched import chunk_rows
+from layers.functional.axes import batch_rows, check_rows, cut, input_axes
 from layers.functional.backends import select_backend
-from layers.functional.pytree import Leaf, leaves, refill
+from layers.functional.passes import Way, by_layers, by_loop, joined
+from layers.functional.pytree import leaves, refill, unshared
+from layers.functional.swapping import places, swapped
+from layers.functional.vmap import by_vmap
+
+BY = {"layers": by_layers, "vmap": by_vmap, "loop": by_loop}
 
 
 def forward(
     model: nn.Module, weights: Mapping[str, Tensor], k: int | None, *args: Any, backend: str = "auto", **kwargs: Any
 ) -> Any:
+    """Run `model` on `weights` in place of its own; see `run`, whose inputs may have any names."""
+    return run(model, weights, k, args, kwargs, backend)
+
+
+@contextmanager
+def replaced(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[nn.Module]:
+    """Put given weights in the place of the model's own for a moment.
+
+    Args:
+        model: any module.
+        weights: name of a parameter or buffer -> [*shape].
+
+    Raises:
+        LayerError, MaskError: as of `run`.
+    """
+    own = _own(model, weights)
+    _check(own, weights, None)
+    with swapped(places(model, own, weights), weights):
+        yield model
+
+
+def run(
+    model: nn.Module, weights: Mapping[str, Tensor], k: int | None, args: tuple, kwargs: Mapping[str, Any],
+    backend: str = "auto", batch_axis: int | None = None, uneven: bool = False,
+) -> Any:  # fmt: skip
     """Run `model` on `weights` in place of its own; the model is not changed.
 
     Args:
-        model: any module whose tensor inputs and outputs have the batch on axis 0.
+        model: any module whose tensor inputs and outputs have the batch on one axis.
         weights: name of a parameter or buffer -> [K, *shape], or [*shape] when `k` is None; the rest stay as they
             are. A given buffer that training moves, such as running statistics, is moved in place.
         k: number of weight sets, or None for a single one.
-        *args, **kwargs: inputs of the model, in any nesting of tuples, lists, dicts and dataclasses.
+        args, kwargs: inputs of the model, in any nesting of tuples, lists, dicts, dataclasses and caches of
+            Hugging Face. What is no batch is wrapped in `Shared`; every chunk gets the whole of it.
         backend: "layers" (one pass; modules that own a weight named here must come from `layers`), "vmap" (any
             module torch can vectorise), "loop" (K passes, any module), or "auto": "layers" if every module
             with parameters comes from there, otherwise "vmap".
+        batch_axis: of inputs and outputs; None: axis 0, and a layer that takes it for time is refused.
+        uneven: a batch that is no multiple of K is cut into chunks that differ by a row, the first ones larger;
+            otherwise it is an error.
 
     Returns:
         The model's output, each tensor [B, ...].
@@ -45,30 +76,44 @@ def forward(
         BatchError: the batch is not a multiple of K, or a tensor has no batch axis.
         LayerError: a module cannot run the way it was asked to; the text names it and the way out.
         MaskError: a name or shape does not fit the model.
-        OptionError: `how` is none of the above.
+        OptionError: `backend` is none of the above.
     """
+    if k is None:
+        args, kwargs = unshared((args, kwargs))
+        with replaced(model, weights):
+            return model(*args, **kwargs)
+    own = _own(model, weights)
+    _check(own, weights, k)
+    inputs = leaves((args, kwargs))
+    axes = input_axes(model, inputs, batch_axis or 0)
+    rows = batch_rows(inputs, axes)
+    if not (uneven and rows):
+        chunk_rows(rows, k)
+    backend = select_backend(model, {id(own[name]) for name in weights}, backend, k, batch_axis)
+    if backend != "layers":
+        check_rows(inputs, axes, rows)
+    way = Way(model, own, batch_axis, uneven=rows % k > 0)
+    if not way.uneven:
+        return BY[backend](way, weights, k, (args, kwargs), axes, rows // k).output
+    # so many chunks with a row more than the others, and then the others
+    more, fewest = rows % k, rows // k
+    sizes = [(count, count * size) for count, size in ((more, fewest + 1), (k - more, fewest)) if size]
+    pieces = [cut(leaf, axis, [part for _, part in sizes]) for leaf, axis in zip(inputs, axes, strict=True)]
+    passes, start = [], 0
+    for i, (count, part) in enumerate(sizes):
+        given = {name: weight[start : start + count] for name, weight in weights.items()}
+        tree = refill((args, kwargs), (piece[i] for piece in pieces))
+        passes.append(BY[backend](way, given, count, tree, axes, part // count))
+        start += count
+    return joined(passes).output
+
+
+def _own(model: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the model's parameters by every name that they have, and its buffers where some are given."""
     own: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
     if not weights.keys() <= own.keys():
-        own |= dict(model.named_buffers())
-    _check(own, weights, k)
-    weights = _everywhere(model, own, weights)
-    if k is None:
-        return functional_call(model, weights, args, kwargs, tie_weights=False)
-    rows = _rows((args, kwargs))
-    chunk_rows(rows, k)
-    backend = select_backend(model, {id(own[name]) for name in weights}, backend, k)
-    if backend == "layers":
-        return functional_call(model, weights, args, kwargs, tie_weights=False)
-    inputs = leaves((args, kwargs))
-    for leaf in inputs:
-        if _leaf_rows(leaf) not in (None, rows):
-            shape = (leaf.data if isinstance(leaf, PackedSequence) else leaf).shape
-            raise BatchError(
-                f"an input of shape {list(shape)} does not have the {rows} rows of the first on axis 0; "
-                "every tensor input needs the batch there (keep others in the model, as a buffer)"
-            )
-    run = _vmap if backend == "vmap" else _loop
-    return run(model, own, weights, k, (args, kwargs), inputs)
+        own |= dict(model.named_buffers(remove_duplicate=False))
+    return own
 
 
 def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int | None) -> None:
@@ -84,131 +129,3 @@ def _check(own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int | No
         first = seen.setdefault(id(own[name]), name)
         if first != name:
             raise MaskError(f"{name!r} and {first!r} are one tied parameter of the model; give one of the two")
-
-
-def _everywhere(model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights under every name that theirs has, once for a module that is registered twice.
-
-    torch's own tying would swap such a module's weight twice and leave the given one in the model.
-    """
-    given = {id(own[name]): weight for name, weight in weights.items()}
-    return {
-        f"{prefix}.{name}" if prefix else name: given[id(tensor)]
-        for prefix, module in model.named_modules()
-        for name, tensor in (*module._parameters.items(), *module._buffers.items())
-        if id(tensor) in given
-    }
-
-
-def _leaf_rows(leaf: Leaf) -> int | None:
-    """Return the number of rows of an input, None for a tensor without axes (it goes to every chunk)."""
-    if isinstance(leaf, PackedSequence):
-        return int(leaf.batch_sizes[0])
-    return leaf.shape[0] if leaf.dim() else None
-
-
-def _rows(inputs: Any) -> int:
-    for leaf in leaves(inputs):
-        rows = _leaf_rows(leaf)
-        if rows is not None:
-            return rows
-    raise BatchError("no input is a tensor with a batch axis, so there is nothing to cut into K chunks")
-
-
-def _checked(output: Leaf, rows: int) -> Tensor:
-    """Return one output of one chunk if its axis 0 is the chunk's rows."""
-    assert isinstance(output, Tensor)  # vmap cannot pack, and the loop joins what is packed
-    if not output.dim() or output.shape[0] != rows:
-        raise BatchError(
-            f"an output has shape {list(output.shape)} for a chunk of {rows} rows; "
-            "K chunks can only be joined where axis 0 is the batch"
-        )
-    return output
-
-
-# ---------------------------------------------------------------- loop
-
-
-def _loop(
-    model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
-) -> Any:
-    cut = [_cut(leaf, k) for leaf in inputs]
-    slices = {name: weight.unbind() for name, weight in weights.items()}
-    outputs = []
-    for i in range(k):
-        args, kwargs = refill(tree, (pieces[i] for pieces in cut))
-        outputs.append(
-            functional_call(model, {n: parts[i] for n, parts in slices.items()}, args, kwargs, tie_weights=False)
-        )
-    rows = _rows(inputs) // k
-    joined = [_join(pieces, rows) for pieces in zip(*map(leaves, outputs), strict=True)]
-    return refill(outputs[0], joined)
-
-
-def _cut(leaf: Leaf, k: int) -> list[Leaf]:
-    if isinstance(leaf, PackedSequence):
-        padded, lengths = pad_packed_sequence(leaf, batch_first=True)
-        pieces = zip(chunks(padded, k), chunks(lengths, k), strict=True)
-        return [pack_padded_sequence(x, n, batch_first=True, enforce_sorted=False) for x, n in pieces]
-    return list(chunks(leaf, k)) if leaf.dim() else [leaf] * k
-
-
-def _join(pieces: tuple[Leaf, ...], rows: int) -> Leaf:
-    packed = [piece for piece in pieces if isinstance(piece, PackedSequence)]
-    if not packed:
-        return torch.cat([_checked(piece, rows) for piece in pieces])
-    steps = max(len(piece.batch_sizes) for piece in packed)
-    padded = [pad_packed_sequence(piece, batch_first=True, total_length=steps) for piece in packed]
-    sequences, lengths = (torch.cat(parts) for parts in zip(*padded, strict=True))
-    return pack_padded_sequence(sequences, lengths, batch_first=True, enforce_sorted=False)
-
-
-# ---------------------------------------------------------------- vmap
-
-
-def _vmap(
-    model: nn.Module, own: Mapping[str, Tensor], weights: Mapping[str, Tensor], k: int, tree: Any, inputs: list[Leaf]
-) -> Any:
-    tensors = [leaf for leaf in inputs if isinstance(leaf, Tensor)]
-    if len(tensors) < len(inputs):
-        raise LayerError("a PackedSequence cannot be cut for vmap; run it with backend='loop'")
-    # torch's fused LSTM kernel has no rule for vmap; given one weight set, our layer runs its own steps.
-    stepped = [
-        f"{prefix}.{name}" if prefix else name
-        for prefix, module in model.named_modules()
-        if isinstance(module, LSTM)
-        for name, _ in module.named_parameters()
-    ]
-    rows = _rows(inputs) // k
-    template: Any = None
-
-    def one(weights: dict[str, Tensor], pieces: list[Tensor]) -> list[Tensor]:
-        nonlocal template
-        args, kwargs = refill(tree, pieces)
-        weights = {**weights, **{name: weights.get(name, own[name]).unsqueeze(0) for name in stepped}}
-        template = functional_call(model, weights, args, kwargs, tie_weights=False)
-        return [_checked(leaf, rows) for leaf in leaves(template)]
-
-    pieces = [chunks(leaf, k) if leaf.dim() else leaf.expand(k) for leaf in tensors]
-    try:
-        with _no_fused_attention():
-            outputs = torch.func.vmap(one, randomness="different")(dict(weights), pieces)
-    except RuntimeError as error:
-        text = str(error).splitlines()[0]
-        if not any(sign in text for sign in ("vmap", "Batching rule", "stack expects")):  # the last: packed inside
-            raise
-        raise LayerError(
-            f"{type(model).__name__} cannot run under vmap ({text}); run it with backend='loop'"
-        ) from error
-    return refill(template, [output.flatten(0, 1) for output in outputs])
-
-
-@contextmanager
-def _no_fused_attention() -> Iterator[None]:
-    """Keep torch's transformer layers off their inference kernel, which under vmap is a hidden slow loop."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)

@@ -21,7 +21,8 @@ from data.epochs import log_spaced
 from layers.batch_norm_stats import own_statistics, statistics_of
 from layers.eval_mode import outputs
 from layers.functional.batching import forward
-from masks.algebra import Masks, fingerprint
+from masks.algebra import Masks
+from masks.mask_files import fingerprint
 from masks.masking import Given, Sample
 from masks.model import MaskedModel, freeze
 from masks.options import method_of

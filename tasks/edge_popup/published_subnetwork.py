@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from core.errors import CheckpointError
 from layers.batch_norm_stats import BATCH_NORMS, statistics_of
-from masks.algebra import Masks, fingerprint, read_statistics
+from masks.algebra import Masks
+from masks.mask_files import fingerprint, read_statistics
 from masks.model import MaskedModel
 from masks.topk import largest
 from models.foreign_checkpoints import read_tensors

@@ -21,7 +21,8 @@ from core.trackers import Mirrors
 from data.task_sequence import TaskSequence
 from layers import BatchNorm1d
 from layers.eval_mode import evaluating
-from masks.algebra import Masks, fingerprint
+from masks.algebra import Masks
+from masks.mask_files import fingerprint
 from masks.masking import Hard, Sample
 from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of

@@ -5,8 +5,9 @@ import torch
 from scipy.sparse import csc_matrix
 
 from core.rng import stream
-from masks.algebra import Masks, fingerprint, read_statistics
+from masks.algebra import Masks
 from masks.mask_bytes import bitmap_bytes, index_bytes, stored_bytes
+from masks.mask_files import fingerprint, read_statistics
 from masks.methods.edge_popup import EdgePopup
 from models.resnets import resnet
 

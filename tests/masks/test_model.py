@@ -151,7 +151,7 @@ def _saved(state):
     ("act", "error", "text"),
     [
         (lambda m, x: m(x, Hard("ad")), MaskError, "no subnet 'ad' exists; there are: mul, add; did you mean 'add'?"),
-        (lambda m, x: m(x[:7], Sample("add", k=4, seed=0)), BatchError, "7 rows cannot be cut into K=4"),
+        (lambda m, x: m(x[:7], Select(["add", "mul"])), BatchError, "7 rows cannot be cut into K=2"),
         (lambda m, x: m(x, Given(Masks({}))), MaskError, "these masks lack 'layers.0.weight'"),
         (
             lambda m, x: m.add("new", Masks({n: torch.ones(1, dtype=torch.bool) for n in NAMES})),

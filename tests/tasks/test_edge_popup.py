@@ -12,7 +12,8 @@ from core.options import revisions
 from core.rng import stream
 from core.store import Run
 from data.epochs import Epochs
-from masks.algebra import Masks, fingerprint, read_statistics
+from masks.algebra import Masks
+from masks.mask_files import fingerprint, read_statistics
 from masks.options import METHODS
 from models.random_nets import random_net
 from tasks.options import outdated, resolve

@@ -10,7 +10,8 @@ import main
 from core import exit_codes as code
 from core.rng import stream
 from core.store import Run
-from masks.algebra import Masks, fingerprint, read_statistics
+from masks.algebra import Masks
+from masks.mask_files import fingerprint, read_statistics
 from models.random_nets import random_net
 from tests.active import active
 from tests.tasks.pages import documented

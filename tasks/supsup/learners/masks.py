@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from core.store import Run
-from masks.algebra import Masks, fingerprint
+from masks.algebra import Masks
 from masks.mask_bytes import stored_bytes
+from masks.mask_files import fingerprint
 from masks.masking import Select
 from masks.model import MaskedModel
 from masks.options import method_of

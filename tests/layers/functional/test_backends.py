@@ -89,7 +89,12 @@ NORM_TEXT = (
             "use its twin from layers, backend='vmap' or backend='loop'",
         ),
         (Linear(3, 2), "vmpa", OptionError, "backend='vmpa'; allowed: auto, layers, vmap, loop; did you mean 'vmap'?"),
-        (Numbers("scalar"), "vmap", BatchError, f"an output has shape [] {CHUNK}"),
+        (
+            Numbers("scalar"),
+            "vmap",
+            BatchError,
+            f"an output has shape [] {CHUNK}; of a loss, leave the targets out and compute it from the outputs",
+        ),
         (Numbers("transposed"), "vmap", BatchError, f"an output has shape [2, 4] {CHUNK}"),
         (Numbers("transposed"), "loop", BatchError, f"an output has shape [2, 4] {CHUNK}"),
     ],
@@ -125,7 +130,7 @@ def test_what_vmap_finds_only_on_the_way_is_said_too():
             [(4, 3), (3, 3)],
             BatchError,
             "an input of shape [3, 3] does not have the 4 rows of the first on axis 0; "
-            "every tensor input needs the batch there (keep others in the model, as a buffer)",
+            "every tensor input needs the batch there: what is no batch goes into Shared(...)",
         ),
         ({}, 2, [()], BatchError, "no input is a tensor with a batch axis, so there is nothing to cut into K chunks"),
         ({"wieght": (2, 2, 3)}, 2, [(4, 3)], MaskError, "the model has no parameter 'wieght'; did you mean 'weight'?"),
