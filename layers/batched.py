@@ -8,7 +8,7 @@ from core.errors import BatchError, LayerError, MaskError
 
 
 class Batched:
-    """A layer whose parameters may carry a leading axis K, put there by `torch.func.functional_call`.
+    """A layer whose parameters may carry a leading axis K, put there by `layers.functional` for one pass.
 
     Axis 0 of the input is the batch: K consecutive chunks of B/K rows, chunk i through parameter i. The
     output has the same B rows in the same order. Parameters without the axis are shared by all chunks.

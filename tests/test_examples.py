@@ -67,7 +67,7 @@ def test_the_blocks_of_the_page_are_a_program(tmp_path):
     program.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n" + "\n".join(blocks))
     out = run([str(program)], tmp_path)
     for subnet in ("small", "large"):
-        pattern = rf"{subnet} (\S+) of the weights kept; its half (\S+), the other half (\S+); without it: its half (\S+)"
+        pattern = rf"{subnet} (\S+) of .* kept; its half (\S+), the other half (\S+); without it: its half (\S+)"
         density, own, other, without = map(float, re.search(pattern, out).groups())
         assert density < 0.9 and own > 0.8 and other < own - 0.2 and without < own - 0.2
     shared, chance = map(float, re.search(r"shared: (\S+); by chance: (\S+)", out).groups())

@@ -14,6 +14,8 @@ from core.errors import LayerError
 
 Place = tuple[dict[str, Tensor | None], str, str]  # the tensors of a module, the tensor's name there, its full name
 
+_COPYING = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
 # torch has no public place to say what a checkpoint is computed again under; the name differs between versions.
 _GENERATORS = ("_checkpoint_without_reentrant_generator_impl", "_checkpoint_without_reentrant_generator")
 _REENTRANT = "CheckpointFunction"
@@ -36,13 +38,13 @@ def places(model: nn.Module, own: Mapping[str, Tensor], names: Iterable[str]) ->
     wanted = {id(own[name]): name for name in names}
     found = []
     for path, module in model.named_modules():
-        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        if isinstance(module, _COPYING):
             kind = type(module).__name__
             raise LayerError(
                 f"torch.nn.{kind}{f' at {path!r}' if path else ''} copies the network's own weights to its devices, "
                 "not the masked ones; take the network out of it (.module)"
             )
-        if isinstance(module, torch.jit.ScriptModule) and next(module.parameters(), None) is not None:
+        if isinstance(module, torch.jit.ScriptModule):
             if any(id(tensor) in wanted for tensor in (*module.parameters(), *module.buffers())):
                 raise LayerError(
                     f"TorchScript keeps the weights of {path or 'the model'!r} to itself; "
