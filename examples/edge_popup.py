@@ -1,4 +1,4 @@
-"""Edge-popup on digits: a network of random weights, never trained, holds a good one.  python examples/edge_popup.py"""
+"""Edge-popup: a random network that is never trained holds a good one (python examples/edge_popup.py)."""
 
 import sys
 from pathlib import Path

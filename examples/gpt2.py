@@ -1,4 +1,4 @@
-"""A mask on Hugging Face's GPT-2, and text generated under it.  python examples/gpt2.py  (needs transformers)"""
+"""A mask on Hugging Face's GPT-2, and text generated under it (python examples/gpt2.py; needs transformers)."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Ten tasks in one random network, and which task is an input of? (Supermasks)  python examples/many_tasks.py"""
+"""Ten tasks in one random network; which one is an input of? (python examples/many_tasks.py)."""
 
 import sys
 from pathlib import Path

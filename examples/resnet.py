@@ -1,4 +1,4 @@
-"""A mask on the channels of a torchvision ResNet, then a plain ResNet again.  python examples/resnet.py"""
+"""A mask on the channels of a torchvision ResNet, then a plain ResNet again (python examples/resnet.py)."""
 
 import sys
 from pathlib import Path
