@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core.cached import cached
@@ -19,13 +19,14 @@ from core.errors import OptionError
 from core.legacy_option_names import ORIGINAL_NAMES
 from core.option_groups import TaskOptions
 from core.registry import nearest
-from core.values import as_text, coerce, is_group, kinds_of, literal, said
+from core.values import Again, as_text, coerce, is_group, kinds_of, literal, said
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Options = TypeVar("Options", bound="DataclassInstance")
 OUTSIDE_SIGNATURE = ("run.", "log")
+OWN = ("signature", "revision")  # what W&B is told beside the options, and hands back with them
 
 
 class Leaf(NamedTuple):
@@ -140,14 +141,26 @@ def signature(options: TaskOptions) -> str:
     return hashlib.sha1(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def check_own(options: Any, values: Mapping[str, Any]) -> None:
+    """Raise OptionError where `signature` or `revision`, which came back with the options, are those of another run."""
+    now = {"signature": signature(options), "revision": revisions(options)}
+    for name, value in values.items():
+        given = literal(value) if name == "revision" and isinstance(value, str) else value
+        if given != now[name]:
+            raise OptionError(
+                f"{name}={said(value)} came with the options of {now['signature']}, revision {now['revision']}: "
+                "they were changed, or are of before a correction (CHANGELOG.md); leave it out to begin anew"
+            )
+
+
 def read_arguments(argv: Sequence[str]) -> dict[str, str]:
     """Split `--a.b=v`, `--a.b v` and `-a v` into names and texts; `-` and `_` inside a name are the same.
 
-    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped; a mapping, which
-    it passes for nested parameters, is opened.
+    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped. What is given twice
+    in different words is an `Again`: whether it is one value, only the type of the option can say.
 
     Raises:
-        OptionError: a word that is not an option, or two values for one.
+        OptionError: a word that is not an option.
     """
     found: dict[str, str] = {}
     tokens = list(argv)
@@ -160,15 +173,33 @@ def read_arguments(argv: Sequence[str]) -> dict[str, str]:
             value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
         if name == "_wandb":
             continue
-        for option, text in _opened(name.replace("-", "_"), value):
-            if found.setdefault(option, text) != text:
-                raise OptionError(f"{option} is given twice: {said(found[option])} and {said(text)}")
+        _put(found, name.replace("-", "_"), value)
     return found
 
 
-def _opened(name: str, value: str) -> list[tuple[str, str]]:
-    """Open the mapping that a W&B agent passes for nested parameters: --mask={'lr': 0.1} is --mask.lr=0.1."""
-    inner = literal(value) if value.startswith("{") else None
-    if not isinstance(inner, dict):
-        return [(name, value)]
-    return [pair for key, item in inner.items() for pair in _opened(f"{name}.{key}".replace("-", "_"), str(item))]
+def open_groups(values: Mapping[str, Any], is_option: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the values with every mapping opened: {"mask": {"lr": 0.1}} is {"mask.lr": 0.1}.
+
+    A W&B agent passes nested parameters as the text of a mapping, `--mask={'lr': 0.1}`; a sweep may list mappings.
+
+    Args:
+        values: by dotted names.
+        is_option: says of a name whether it is an option, whose text is never a mapping.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = value
+        if isinstance(value, str) and value.startswith("{") and not is_option(name):
+            inner = literal(value)
+        if isinstance(inner, Mapping):
+            nested = {f"{name}.{key}".replace("-", "_"): item for key, item in inner.items()}
+            for option, item in open_groups(nested, is_option).items():
+                _put(found, option, item)
+        else:
+            _put(found, name, value)
+    return found
+
+
+def _put(found: dict[str, Any], name: str, value: Any) -> None:
+    same = name not in found or as_text(found[name]) == as_text(value)
+    found[name] = value if same else Again(found[name], value)

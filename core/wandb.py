@@ -112,6 +112,19 @@ def refused(text: str) -> None:
         log.debug("W&B was not told: %s", error)
 
 
+def config_of(run: Run) -> dict[str, Any]:
+    """Return what W&B is told of a run's options; main.py takes all of it back, as of a run that is requeued."""
+    own = {"signature": run.signature, "revision": run.revision}
+    return {name: _sent(value) for name, value in run.options.items()} | own
+
+
+def _sent(value: Any) -> Any:
+    """Return the value of an option as W&B keeps it unharmed: a whole number beyond 2^53 is no number of JSON."""
+    if isinstance(value, tuple):
+        return [_sent(item) for item in value]
+    return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
+
+
 def _init(run: Run) -> wandb.Run:
     ours = {name: value for name, value in SETTINGS.items() if f"WANDB_{name.upper()}" not in os.environ}
     record = run.path("wandb.json")
@@ -121,8 +134,7 @@ def _init(run: Run) -> wandb.Run:
         "group": run.sweep,
         "name": f"{run.sweep}/{run.signature}",
         "tags": [run.task, str(run.options.get("mask.method", "no mask"))],
-        "config": {k: list(v) if isinstance(v, tuple) else v for k, v in run.options.items()}
-        | {"signature": run.signature, "revision": run.revision},
+        "config": config_of(run),
         "settings": wandb.Settings(silent=bool(run.options.get("run.quiet")), **ours),
     }
     if "WANDB_SWEEP_ID" not in os.environ:  # an agent has chosen id and project already

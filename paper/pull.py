@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
-from core.options import revisions, signature
+from core.options import OWN, revisions, signature
 from core.store import describe
 from tasks.options import resolve_stored
 
@@ -29,7 +29,6 @@ CACHE = Path("cache/wandb")
 WANTED = re.compile(r"(summary|environment)\.json|(masks|arrays)/[\w.-]+\.npz")
 NAME = re.compile(r"[\w.-]+/[\w.-]+")
 DONE = "finished"  # W&B's word
-OURS = ("signature", "revision")  # in a config, and no options
 PAGE = 200
 
 
@@ -164,7 +163,7 @@ def _history(run: Any) -> list[dict[str, Any]]:
 def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the options in a W&B config; parameters that the sweep nests are opened."""
     found: dict[str, Any] = {}
-    config = {name: value for name, value in config.items() if prefix + name not in OURS}
+    config = {name: value for name, value in config.items() if prefix + name not in OWN}
     for name, value in config.items():
         if isinstance(value, dict) and name != "_wandb":
             found |= _options(value, f"{prefix}{name}.")

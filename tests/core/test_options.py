@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import BatchError, OptionError
-from core.options import build, changed, coerce, flatten, leaves, read_arguments, revisions, signature
+from core.options import build, changed, coerce, flatten, leaves, open_groups, read_arguments, revisions, signature
 from tasks.options import options_class, resolve
 from tasks.registry import OPTIONS
 
@@ -124,7 +124,9 @@ def test_command_lines():
         "grad_clip": "-1",
         "flag": "true",
     }
-    assert read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"]) == {"mask.lr": "0.1", "mask.x.y": "[1, 2]"}
+    nested = read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"])
+    assert open_groups(nested, lambda name: False) == {"mask.lr": 0.1, "mask.x.y": [1, 2]}
+    assert open_groups(nested, lambda name: True) == nested
     with pytest.raises(OptionError, match="'tuple_ff' is not an option"):
         read_arguments(["tuple_ff"])
 
