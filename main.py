@@ -8,7 +8,7 @@ import os
 import sys
 
 from core import exit_codes as code
-from core.errors import SieveError
+from core.errors import OptionError, SieveError
 from core.logs import start_log
 from core.option_help import print_help
 from core.options import read_arguments
@@ -26,6 +26,8 @@ def main(arguments: list[str]) -> int:
     try:
         values = read_arguments(arguments)
         if "help" in values or "h" in values or not values:
+            if "WANDB_SWEEP_ID" in os.environ:
+                raise OptionError("a W&B agent gave no options of a run; command: of the sweep needs ${args}")
             return show_help(values)
         options = resolve(values)
         check(options.log)

@@ -12,10 +12,12 @@ try:
     from core import exit_codes as codes
     from core.errors import SieveError
     from core.trackers import check
+    from launch.as_agents_do import agent_lines
     from launch.arguments import read_arguments
     from launch.console import Screen
     from launch.foreground import run_here
     from launch.gpu_slots import read_slots
+    from launch.metric import check_metrics
     from launch.on_wandb import run_on_wandb
     from launch.points import remarks, table
     from launch.pool import Pool
@@ -37,7 +39,9 @@ def main(argv: list[str]) -> int:
     program = sweep.program_in(ROOT)
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
     if args.wandb and not args.check:
-        return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, screen)
+        points = examples(sweep, settings, resolve, run_dir, args.runs)
+        agent_lines(sweep.with_values(settings), points, resolve)
+        return run_on_wandb(args, sweep, points, slots, screen)
     if args.check:
         from tasks.check import Checked  # torch: two seconds that a list need not take
 
@@ -54,7 +58,9 @@ def main(argv: list[str]) -> int:
         points = select(sweep, answers, resolve, run_dir, args.runs)
     if args.check:
         end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
-        screen.line(f"{args.file}: {end}; every option and value is valid")
+        started = agent_lines(sweep.with_values(settings), points, resolve)
+        check_metrics(sweep, points)
+        screen.lines([f"{args.file}: {end}; every option and value is valid", *started])
     if args.list:
         screen.lines([*table(points), *remarks(points)])
     if args.dry_run:
