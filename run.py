@@ -12,8 +12,8 @@ try:
     from core import exit_codes as codes
     from core.errors import SieveError
     from core.trackers import check
-    from launch.as_agents_do import agent_lines
     from launch.arguments import read_arguments
+    from launch.as_agents_do import agent_lines
     from launch.console import Screen
     from launch.foreground import run_here
     from launch.gpu_slots import read_slots

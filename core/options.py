@@ -188,16 +188,19 @@ def open_groups(values: Mapping[str, Any], is_option: Callable[[str], bool]) -> 
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
-        inner = value
-        if isinstance(value, str) and value.startswith("{") and not is_option(name):
-            inner = literal(value)
-        if isinstance(inner, Mapping):
-            nested = {f"{name}.{key}".replace("-", "_"): item for key, item in inner.items()}
-            for option, item in open_groups(nested, is_option).items():
-                _put(found, option, item)
-        else:
-            _put(found, name, value)
+        for given in value.others if isinstance(value, Again) else (value,):
+            inner = literal(given) if _is_mapping(given) and not is_option(name) else given
+            if isinstance(inner, Mapping):
+                nested = {f"{name}.{key}".replace("-", "_"): item for key, item in inner.items()}
+                for option, item in open_groups(nested, is_option).items():
+                    _put(found, option, item)
+            else:
+                _put(found, name, given)
     return found
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("{") and isinstance(literal(value), dict)
 
 
 def _put(found: dict[str, Any], name: str, value: Any) -> None:

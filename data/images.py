@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from core.errors import OptionError
+from core.locks import turn
 from core.registry import nearest
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -130,12 +131,11 @@ def _checked(path: Path, part: str, x: np.ndarray, y: np.ndarray) -> Images:
 def _torchvision(title: str, hint: str) -> Callable[[Path], tuple[Images, Images]]:
     def load(cache: Path) -> tuple[Images, Images]:
         import torchvision.datasets
-        from filelock import FileLock
 
         kind = getattr(torchvision.datasets, title)
         cache.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(cache / f"{title}.lock"):  # two processes that download at once would spoil each other's file
+            with turn(cache / f"{title}.lock"):  # two processes that download at once would spoil each other's file
                 parts = [kind(str(cache), train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
             why = str(error).splitlines()[0]

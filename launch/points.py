@@ -13,7 +13,8 @@ from typing import Any
 from core.errors import SieveError
 from core.option_groups import TaskOptions
 from core.provenance import commits
-from core.store import Run, state_of
+from core.run_state import state_of
+from core.store import Run
 from core.values import as_text
 from tasks.options import outdated
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from core import exit_codes as codes
 from core.errors import StoreError
-from core.store import is_locked, read_status
+from core.run_state import is_locked, read_status
 from launch.console import Screen, how_far
 from launch.failure import record_failure
 from launch.gpu_slots import environment

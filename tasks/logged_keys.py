@@ -1,4 +1,4 @@
-"""The keys that tasks log, read where they are written down: in the tables of docs/, which the tests hold to the runs."""
+"""The keys that tasks log, read where they are written down: the tables of docs/, which the tests hold to the runs."""
 
 from __future__ import annotations
 
