@@ -23,6 +23,7 @@ try:
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
     from launch.sweep import Sweep
+    from launch.verify import repair, verify
     from tasks.options import resolve
 except ModuleNotFoundError as missing:
     print(f"run.py: no {missing.name} in this Python; after make test: . .venv/bin/activate", file=sys.stderr)
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
     dry = args.list or args.check or args.dry_run
-    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
+    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed or args.verify or args.repair)
     if args.only:
         points = only(points, args.only)
     elif not (dry or pool) and len(points) > 1:
@@ -67,6 +68,11 @@ def main(argv: list[str]) -> int:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:
         return codes.DONE
+    if args.verify or args.repair:
+        points = verify(points, screen)
+        if not points or not args.repair:
+            return codes.FAILED if points else codes.DONE
+        repair(points, screen)
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
     for log in {point.options.log for point in points}:
@@ -74,7 +80,7 @@ def main(argv: list[str]) -> int:
     if len(points) == 1 and not pool:
         code = run_here(points[0], program, screen, slots[0])
     else:
-        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only))
+        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only) or args.repair)
     again = shlex.join([sys.argv[0], *argv])
     if code == codes.RESUME:
         screen.line(f"to go on: {again}")

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.description import describe as describe
-from core.description import other_than, read_description
+from core.description import other_than as other_than
+from core.description import read_description
 from core.errors import DamagedError, StoreError
 from core.files import TEMPORARY, write_json, write_npz
 from core.history import rows_of
@@ -176,6 +177,14 @@ class Run:
             StoreError: there is no such file.
         """
         return self._read("tensors", name)
+
+    def packed(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of `masks/<name>.npz` as they are packed; `masks.algebra.Masks.load` reads masks.
+
+        Raises:
+            StoreError: there is no such file.
+        """
+        return self._read("masks", name)
 
     def _read(self, folder: str, name: str) -> dict[str, np.ndarray]:
         import numpy as np

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
+from core.limits import SweepName
 from core.options import OWN, revisions, signature
 from core.store import describe
 from tasks.options import resolve_stored
@@ -27,7 +28,7 @@ from tasks.options import resolve_stored
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")
 WANTED = re.compile(r"(summary|environment)\.json|(masks|arrays)/[\w.-]+\.npz")
-NAME = re.compile(r"[\w.-]+/[\w.-]+")
+NAME = re.compile(r"(?!\.+/)[\w.-]+/(?!\.+$)[\w.-]+", re.ASCII)  # a path of two folders: neither . nor ..
 DONE = "finished"  # W&B's word
 PAGE = 200
 
@@ -108,7 +109,7 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
     from wandb.errors import Error
 
     index = folder / "known.json"
-    known: dict[str, dict[str, Any]] = json.loads(index.read_text()) if index.exists() else {}
+    known = _known(index)
     there: dict[str, dict[str, Any]] = {}
     finished = [item for item in found if item[1].state == DONE]
     for sweep, run in tqdm(finished, desc=f"W&B {'/'.join(folder.parts[-2:])}", unit="run"):
@@ -128,6 +129,20 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
         if entry["folder"] not in kept:
             shutil.rmtree(folder / entry["folder"], ignore_errors=True)
     write_json(index, {k: v for k, v in (known | there).items() if k not in gone})
+
+
+def _known(index: Path) -> dict[str, dict[str, Any]]:
+    """Return what was read before; {} where the file does not say so, and entries that lead elsewhere are left out."""
+    try:
+        known = json.loads(index.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    keys = {"mark", "sweep", "folder"}
+    return {
+        identity: entry
+        for identity, entry in (known.items() if isinstance(known, dict) else ())
+        if isinstance(entry, dict) and keys <= entry.keys() and not SweepName().refusal(str(entry["folder"]))
+    }
 
 
 def _save(sweep: str, run: Any, root: Path) -> str:
