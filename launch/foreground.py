@@ -20,6 +20,7 @@ from launch.process import GRACE_SECONDS, Child, Interrupts
 
 FIRST_PORT = 7000
 TRIES = 5  # ports
+LOOK_SECONDS = 0.3
 TENSORBOARD = [sys.executable, "-m", "tensorboard.main"]
 
 
@@ -87,6 +88,7 @@ class _Board:
 
     def __init__(self, folder: Path, screen: Screen):
         self.folder, self.screen, self.said, self.tries = folder, screen, False, TRIES
+        self.looked = 0.0
         self._start(free_port())
 
     def _start(self, port: int) -> None:
@@ -96,8 +98,9 @@ class _Board:
 
     def look(self) -> None:
         """Say the address when there is one; where somebody else was quicker at the port, take the next."""
-        if self.said:
+        if self.said or time.monotonic() < self.looked + LOOK_SECONDS:
             return
+        self.looked = time.monotonic()
         code = self.child.code()
         if code is None:
             if listens(self.child.pid, self.port):
@@ -115,7 +118,7 @@ class _Board:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Return whether a process of that session listens on a port; where the system does not say, whether anybody does."""
+    """Return whether a process of that session listens on a port, or anybody where the system does not say who."""
     tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
     if not any(table.exists() for table in tables):
         with socket.socket() as probe:
