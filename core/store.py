@@ -16,8 +16,6 @@ import logging
 import os
 import socket
 import time
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +28,7 @@ from core.errors import DamagedError, StoreError
 from core.files import TEMPORARY, write_json, write_npz
 from core.history import rows_of
 from core.locks import hold
+from core.npz import Unreadable, read_npz
 from core.option_groups import TaskOptions
 from core.options import signature
 from core.run_state import is_locked as is_locked
@@ -187,18 +186,14 @@ class Run:
         return self._read("masks", name)
 
     def _read(self, folder: str, name: str) -> dict[str, np.ndarray]:
-        import numpy as np
-
         path = self.path(folder, f"{name}.npz")
         if not path.exists():
             there = ", ".join(sorted(p.stem for p in path.parent.glob("*.npz"))) or "none"
             raise StoreError(f"{self.folder} has no {folder} {name!r}; there are: {there}")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            raise DamagedError(f"{path} is damaged: {why}") from None
+            return read_npz(path)
+        except Unreadable as error:
+            raise DamagedError(f"{path} is damaged: it {error}") from None
 
     # writing
 

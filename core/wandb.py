@@ -21,6 +21,7 @@ from core import exit_codes as codes
 from core.errors import OptionError
 from core.files import write_json
 from core.trackers import PROJECT
+from core.values import said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,8 @@ class WandB:
                 raise OptionError("log=wandb needs an account: wandb login; or WANDB_MODE=offline, or log=tb")
         except wandb.errors.AuthenticationError as error:
             raise OptionError(f"log=wandb: {' '.join(str(error).split())}; wandb login asks for the key") from None
+        except (ValueError, wandb.errors.UsageError) as error:  # a WANDB_... variable, or its settings file
+            raise OptionError(f"log=wandb: {mistake(error)}") from None
 
     def __init__(self, run: Run):
         self.run, self.rows = run, 0
@@ -100,6 +103,15 @@ class WandB:
     def _log(self, values: dict[str, Any], index: int) -> None:
         if index >= self.mirror.starting_step:
             self.mirror.log(values, step=index, commit=True)
+
+
+def mistake(error: Exception) -> str:
+    """Return in one line what is wrong with W&B's settings, which come from WANDB_... variables and its own files."""
+    if hasattr(error, "errors"):  # pydantic's list of them
+        first = error.errors()[0]
+        name = "WANDB_" + "_".join(str(part) for part in first["loc"]).upper()
+        return f"{name}={said(first.get('input'))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return said(" ".join(str(error).split()))
 
 
 def refused(text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from core.errors import MaskError
 from core.files import write_npz
+from core.npz import Unreadable, read_npz
 from core.registry import nearest
 from masks.units import Unit
 
@@ -30,9 +30,18 @@ def fingerprint(weights: Mapping[str, Tensor]) -> str:
 
 def read_statistics(path: Path, device: torch.device | str = "cpu") -> dict[str, Tensor]:
     """Return the statistics of batch normalisation that lie beside the masks in a file that `Masks.load` can read."""
-    with np.load(path, allow_pickle=False) as file:
-        names = [name for name in file.files if name.startswith(STATISTICS)]
-        return {name.removeprefix(STATISTICS): torch.from_numpy(file[name]).to(device) for name in names}
+    found = {name: array for name, array in _read(path).items() if name.startswith(STATISTICS)}
+    return {name.removeprefix(STATISTICS): torch.from_numpy(array).to(device) for name, array in found.items()}
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        return read_npz(path)
+    except FileNotFoundError:
+        there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
+        raise MaskError(f"no mask file {path}; masks there: {there}") from None
+    except Unreadable as error:
+        raise MaskError(f"{path} is not a mask file: it {error}") from None
 
 
 class Masks(Mapping[str, Tensor]):
@@ -226,15 +235,12 @@ class Masks(Mapping[str, Tensor]):
         Raises:
             MaskError: the file is missing, is not a mask file, or was written for other weights.
         """
+        found = _read(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                written = str(file[NETWORK]) if NETWORK in file.files else ""
-                arrays = {name: torch.from_numpy(file[name]) for name in file.files if not name.startswith("|")}
-                if network and written and written != network:
-                    raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
-                return cls.unpacked(arrays, device)
-        except FileNotFoundError:
-            there = ", ".join(sorted(p.stem for p in Path(path).parent.glob("*.npz"))) or "none"
-            raise MaskError(f"no mask file {path}; masks there: {there}") from None
-        except (OSError, ValueError, KeyError, BadZipFile) as error:
-            raise MaskError(f"{path} is not a mask file: {str(error).splitlines()[0]}") from None
+            written = str(found.get(NETWORK, ""))
+            arrays = {name: torch.from_numpy(array) for name, array in found.items() if not name.startswith("|")}
+            if network and written and written != network:
+                raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
+            return cls.unpacked(arrays, device)
+        except (ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise MaskError(f"{path} is not a mask file: {(str(error).splitlines() or ['?'])[0]}") from None

@@ -67,9 +67,15 @@ def pull(project: str, sweeps: Collection[str], cache: Path = CACHE) -> Path:
     """
     import wandb
 
+    from core.wandb import mistake
+
     folder = cache / project
-    wandb.setup(wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
+    try:
+        wandb.setup(wandb.Settings(silent=True))
+        known = wandb.login(prompt=False, verify=False)
+    except (ValueError, wandb.errors.UsageError) as error:
+        raise OptionError(f"W&B: {mistake(error)}") from None
+    if not known:
         raise OptionError(f"reading {project} from W&B needs an account: wandb login; or --runs runs")
     try:
         found = _listed(wandb.Api(), project, sweeps)
