@@ -42,8 +42,9 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise StoreError(f"{folder} is not a run folder: it has no options.yaml") from None
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise DamagedError(f"cannot read {path}: {(str(error).splitlines() or ['?'])[0]}") from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
+    if not isinstance(description, dict):
+        raise DamagedError(f"{path} is damaged: it is no mapping")
+    if (found := description.get("format")) != FORMAT:
         raise StoreError(f"{folder} is of run format {said(found)}; this program reads and writes format {FORMAT}")
     for key, kind in (("task", str), ("sweep", str), ("signature", str), ("options", dict)):
         if not isinstance(description.get(key), kind):

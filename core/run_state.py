@@ -97,7 +97,7 @@ def mapping(path: Path) -> dict[str, Any]:
 
 
 def _check_status(path: Path, status: dict[str, Any]) -> None:
-    kinds = {"stage": str, "step": int, "steps": int, "seconds": (int, float)}
+    kinds: dict[str, type | tuple[type, ...]] = {"stage": str, "step": int, "steps": int, "seconds": (int, float)}
     wrong = [name for name, kind in kinds.items() if name in status and not isinstance(status[name], kind)]
     if status.get("state") not in STATES:
         raise DamagedError(f"{path} is damaged: state {said(status.get('state'))}")

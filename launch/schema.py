@@ -124,7 +124,7 @@ class _Reader:
         elif isinstance(item.value, float) and not math.isfinite(item.value):
             raise self._error(item.line, f"has the value {item.value}, which is not a finite number")
         elif isinstance(item.value, (bytes, datetime.date)):
-            raise self._error(item.line, f"has the value {item.value}, a {type(item.value).__name__}; quote it")
+            raise self._error(item.line, f"has the value {item.value!r}; quote it")
         return Located(item.plain(), item.line)
 
     def _probabilities(self, count: int) -> tuple[float, ...]:

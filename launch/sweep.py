@@ -186,22 +186,24 @@ class Sweep:
         if self.method in ON_THE_SERVER:
             line = self.document.root["method"].line
             raise self.document.error(line, f"method: {self.method} needs the W&B server; add --wandb")
-        if self.method == "random" and cap is None:
-            raise self.document.error(0, "method: random has no end; give run_cap: N there, or --runs N")
-        counts = (
-            [parameter.count(self.document) for parameter in self.parameters.values()] if self.method == "grid" else []
-        )
-        size = min(math.prod(counts), cap or math.inf) if self.method == "grid" else cap
-        if size > MOST:
-            what = f"the {'grid' if counts else 'search'} has {math.prod(counts) if counts else cap} points"
-            raise self.document.error(0, f"{what}; more than {MOST} need run_cap: N or --runs N")
         if self.method == "random":
+            if cap is None:
+                raise self.document.error(0, "method: random has no end; give run_cap: N there, or --runs N")
+            self._check_size("search", cap, cap)
             for index in range(cap):
                 yield {name: parameter.draw(index) for name, parameter in self.parameters.items()}
             return
-        lists = [parameter.grid(self.document, size) for parameter in self.parameters.values()]
-        for values in itertools.islice(itertools.product(*lists), cap):
+        size = math.prod(parameter.count(self.document) for parameter in self.parameters.values())
+        wanted = size if cap is None else min(size, cap)
+        self._check_size("grid", size, wanted)
+        lists = [parameter.grid(self.document, wanted) for parameter in self.parameters.values()]
+        for values in itertools.islice(itertools.product(*lists), wanted):
             yield dict(zip(self.parameters, values, strict=True))
+
+    def _check_size(self, what: str, size: int, wanted: int) -> None:
+        if wanted > MOST:
+            text = f"the {what} has {size} points; more than {MOST} need run_cap: N or --runs N"
+            raise self.document.error(0, text)
 
     def _at_its_line(self, text: str, located: Mapping[str, Located]) -> SweepError:
         """Name the line of the parameter that `text`, an error of `resolve`, is about."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from core.checkpoint_names import damaged_checkpoints
@@ -68,13 +69,13 @@ def repair(points: Iterable[Point], screen: Screen) -> None:
 
 def _unreadable(run: Run) -> list[str]:
     """Return which results of a run without digests cannot be read."""
-    found = []
-    readers = [run.history, lambda: run.summary]
+    readers: list[Callable[[], object]] = [run.history, lambda: run.summary]
     for kind, read in (("arrays", run.arrays), ("tensors", run.tensors), ("masks", run.packed)):
-        readers += [lambda read=read, path=path: read(path.stem) for path in sorted(run.path(kind).glob("*.npz"))]
-    for read in readers:
+        readers += [partial(read, path.stem) for path in sorted(run.path(kind).glob("*.npz"))]
+    found = []
+    for reader in readers:
         try:
-            read()
+            reader()
         except SieveError as error:
             found.append(str(error))
     return found + [f"{path} is damaged" for path in damaged_checkpoints(Path(run.folder))]

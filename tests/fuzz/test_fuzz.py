@@ -62,8 +62,9 @@ BYTES = st.sampled_from(
     ]
 )
 ODD = st.sampled_from(
-    ["", "nan", "-inf", "1e400", "0", "-1", "9" * 400, "none", "true", "[", "]", "{}", "{'a': 1}", "{'lr': nan}", "[[1]]", "a,b",
-     "..", "/", "\n", "\0", "\ud800", "--x", "=", "ü", "x" * 5000, "1,2,3", "['a'", "gumbel", "${args}", "*", "(?"]
+    ["", "nan", "-inf", "1e400", "0", "-1", "9" * 400, "none", "true", "[", "]", "{}", "{'a': 1}", "{'lr': nan}",
+     "[[1]]", "a,b", "..", "/", "\n", "\0", "\ud800", "--x", "=", "ü", "x" * 5000, "1,2,3", "['a'", "gumbel", "*", "(?",
+     "${args}"]
 ) | st.text(max_size=8) | st.integers().map(str) | st.floats().map(str)  # fmt: skip
 NAMES = sorted(
     {name for task in OPTIONS for name in leaves(options_class(task))} | {"signature", "revision", "mask", "run", ""}
