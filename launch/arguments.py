@@ -76,8 +76,10 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{said(text)!r} is not a whole number from 1 to 999999999")
+    if not re.fullmatch("0*[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{said(text)!r} is not a whole number above 0{' and below 1e9' * (len(text) > 9)}"
+        )
     return int(text)
 
 
