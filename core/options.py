@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from core.cached import cached
 from core.conditions import inert
 from core.errors import OptionError
-from core.legacy_option_names import ORIGINAL_NAMES
+from core.legacy_option_names import ELSEWHERE, ORIGINAL_NAMES
 from core.option_groups import TaskOptions
 from core.registry import nearest
 from core.values import Again, as_text, coerce, is_group, kinds_of, literal, said
@@ -66,23 +66,33 @@ def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
 def assemble(cls: type[Options], values: Mapping[str, Any]) -> Options:
     """Return what `build` does, also where an option would do nothing."""
     known = leaves(cls)
-    for name in values:
-        if name not in known:
-            raise OptionError(unknown_option(name, known))
+    if unknown := [name for name in values if name not in known]:
+        raise OptionError(unknown_options(unknown, known))
     converted = {name: coerce(name, known[name].type, value) for name, value in values.items()}
     return _assemble(cls, converted, "")
 
 
-def unknown_option(name: str, known: Mapping[str, Any]) -> str:
-    """Return the one-line answer to an option that does not exist."""
-    original = ORIGINAL_NAMES.get(name.replace("-", "_"))
-    if original is not None:
-        words = original.split(" or ")
-        here = [word for word in words if word.split()[0] in known] or words
-        return f"unknown option {said(name)!r}; here it is {' or '.join(here)}"
+def unknown_options(names: Sequence[str], known: Mapping[str, Any]) -> str:
+    """Return the one-line answer to options that do not exist: all of them, with what each may have been."""
+    answers = [(name, _meant(name, known)) for name in names]
+    said_ = "; ".join(f"unknown option {said(name)!r}{meant}" for name, meant in answers)
+    lost = any(not meant for _, meant in answers)
+    return f"{said_}; allowed: {', '.join(known)}" if lost else said_
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    """Return what a name that is no option may have been; "" where there is no guess."""
+    original = name.replace("-", "_")
+    if original in ELSEWHERE:
+        return f"; {ELSEWHERE[original]}"
+    if original in ORIGINAL_NAMES:
+        words = ORIGINAL_NAMES[original].split(" or ")
+        here = [word for word in words if word.split()[0] in known]
+        if here:
+            return f"; here it is {' or '.join(here)}"
+        return f"; this task has none (others have it as {' or '.join(words)})"
     group = name.partition(".")[0]
-    near = nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
-    return f"unknown option {said(name)!r}{near or '; allowed: ' + ', '.join(known)}"
+    return nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
 
 
 def _assemble(cls: type, values: Mapping[str, Any], prefix: str) -> Any:

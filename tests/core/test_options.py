@@ -225,3 +225,24 @@ def test_options_survive_flattening(task, method):
     options = resolve({"task": task, "seed": 5} | ({"mask.method": method} if masked else {}))
     assert build(options_class(task, method), flatten(options)) == options
     assert set(flatten(options)) == set(leaves(type(options)))
+
+
+def test_all_unknown_names_are_answered_at_once():
+    with pytest.raises(OptionError) as caught:
+        resolve(
+            {
+                "task": "tuple_ff",
+                "profile": "x",
+                "stop_after": 1,
+                "mask_lr": 1,
+                "split_count": 3,
+                "n_splits": 2,
+                "sede": 1,
+            }
+        )
+    assert str(caught.value).startswith(
+        "unknown option 'profile'; that is a sweep file, see sweeps/; unknown option 'stop_after'; here it is "
+        "train.steps; unknown option 'mask_lr'; here it is mask.lr; unknown option 'split_count'"
+    )
+    assert "'n_splits'; this task has none (others have it as split.count)" in str(caught.value)
+    assert "'sede'; did you mean 'seed'?" in str(caught.value)
