@@ -28,7 +28,7 @@ docs: $(VENV)/.installed-dev
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -rs tests/gpu
 
-# Odd input, FUZZ times as much of it as in the tests; about an hour.
+# Odd input, FUZZ times as much of it as in the tests.
 fuzz: $(VENV)/.installed
 	FUZZ=$${FUZZ:-300} $(BIN)/python -m pytest tests/fuzz
 
