@@ -22,7 +22,7 @@ from core.errors import SieveError
 from core.history import History
 from core.options import leaves
 from core.store import Run
-from data.outline import image_outline
+from data.images import images_from_file
 from launch.console import Screen
 from launch.points import Point, remarks, table
 from launch.verify import repair, verify
@@ -182,6 +182,6 @@ def test_data_files(data, tmp_path):
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
     path.write_bytes(damaged(data, buffer.getvalue()))
-    answer(image_outline, "digits", tmp_path, str(path))
+    answer(images_from_file, path)
     answer(Masks.load, path)
     answer(read_tensors, path)
