@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PUBLIC := masks.model masks.masking masks.algebra masks.graft masks.units masks.fills masks.packed_masks \
 	masks.methods layers models core.store core.fit core.option_groups tasks.task analysis paper.figure
 
-.PHONY: demo test lint docs gpu benchmarks
+.PHONY: demo test lint docs gpu fuzz benchmarks
 
 demo: $(VENV)/.installed
 	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 3
@@ -27,6 +27,10 @@ docs: $(VENV)/.installed-dev
 
 gpu: $(VENV)/.installed
 	$(BIN)/python -m pytest -rs tests/gpu
+
+# Odd input, FUZZ times as much of it as in the tests.
+fuzz: $(VENV)/.installed
+	FUZZ=$${FUZZ:-300} $(BIN)/python -m pytest tests/fuzz
 
 benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/mask_step.py

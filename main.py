@@ -6,12 +6,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
 from core import exit_codes as code
-from core.errors import SieveError
+from core.errors import OptionError, SieveError
 from core.logs import start_log
 from core.option_help import print_help
 from core.options import read_arguments
+from core.run_state import damage
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
@@ -26,6 +28,8 @@ def main(arguments: list[str]) -> int:
     try:
         values = read_arguments(arguments)
         if "help" in values or "h" in values or not values:
+            if "WANDB_SWEEP_ID" in os.environ:
+                raise OptionError("a W&B agent gave no options of a run; command: of the sweep needs ${args}")
             return show_help(values)
         options = resolve(values)
         check(options.log)
@@ -37,29 +41,43 @@ def main(arguments: list[str]) -> int:
 
             refused(str(error))
         return code.BAD_INPUT
-    with run.locked() as mine:
-        if not mine:
-            print(f"main.py: {run.folder} is being run by another process", file=sys.stderr)
-            return code.BUSY
-        start_log(run.path("log.txt"), options.run.quiet)
-        trackers = trackers_of(options.log)
-        done = run.state == "done"
-        if done:
+    trackers = trackers_of(options.log)
+    try:
+        if run.state == "done" and "wandb" not in trackers:  # which needs no right to write
             print(f"already done: {run.folder}")
-            trackers = tuple(name for name in trackers if name == "wandb")  # may lack it: done without, or elsewhere
-        with Signals() as signals:
-            try:
-                mirrors = Mirrors(trackers, run)
-            except SieveError as error:
-                log.error("main.py: %s", error)
-                return code.BAD_INPUT
-            ended = code.DONE
-            if not done:
-                from tasks.execute import execute  # torch: two seconds that an answer to a mistake need not take
+            return code.DONE
+        if run.state == "damaged" and (why := damage(run.folder)):
+            raise OptionError(f"{run.folder}: {why}; run.py FILE --repair does it anew")
+        with run.locked() as mine:
+            if not mine:
+                print(f"main.py: {run.folder} is being run by another process", file=sys.stderr)
+                return code.BUSY
+            start_log(run.path("log.txt"), options.run.quiet)
+            return go_on(run, options, trackers)
+    except SieveError as error:
+        print(f"main.py: {error}", file=sys.stderr)
+        return code.BAD_INPUT
 
-                ended = execute(run, options, mirrors, signals)
-            mirrors.close(ended)
-        return ended
+
+def go_on(run: Run, options: Any, trackers: tuple[str, ...]) -> int:
+    """Do a run that is held, or mirror one that is done, and return the exit code."""
+    done = run.state == "done"
+    if done:
+        print(f"already done: {run.folder}")
+        trackers = tuple(name for name in trackers if name == "wandb")  # may lack it: done without, or elsewhere
+    with Signals() as signals:
+        try:
+            mirrors = Mirrors(trackers, run)
+        except SieveError as error:
+            log.error("main.py: %s", error)
+            return code.BAD_INPUT
+        ended = code.DONE
+        if not done:
+            from tasks.execute import execute  # torch: two seconds that an answer to a mistake need not take
+
+            ended = execute(run, options, mirrors, signals)
+        mirrors.close(ended)
+    return ended
 
 
 def show_help(values: dict[str, str]) -> int:

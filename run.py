@@ -13,14 +13,17 @@ try:
     from core.errors import SieveError
     from core.trackers import check
     from launch.arguments import read_arguments
+    from launch.as_agents_do import agent_lines
     from launch.console import Screen
     from launch.foreground import run_here
     from launch.gpu_slots import read_slots
+    from launch.metric import check_metrics
     from launch.on_wandb import run_on_wandb
     from launch.points import remarks, table
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
     from launch.sweep import Sweep
+    from launch.verify import repair, verify
     from tasks.options import resolve
 except ModuleNotFoundError as missing:
     print(f"run.py: no {missing.name} in this Python; after make test: . .venv/bin/activate", file=sys.stderr)
@@ -37,7 +40,9 @@ def main(argv: list[str]) -> int:
     program = sweep.program_in(ROOT)
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
     if args.wandb and not args.check:
-        return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, screen)
+        points = examples(sweep, settings, resolve, run_dir, args.runs)
+        agent_lines(sweep.with_values(settings), points, resolve)
+        return run_on_wandb(args, sweep, points, slots, screen)
     if args.check:
         from tasks.check import Checked  # torch: two seconds that a list need not take
 
@@ -45,7 +50,7 @@ def main(argv: list[str]) -> int:
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
     dry = args.list or args.check or args.dry_run
-    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
+    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed or args.verify or args.repair)
     if args.only:
         points = only(points, args.only)
     elif not (dry or pool) and len(points) > 1:
@@ -54,13 +59,20 @@ def main(argv: list[str]) -> int:
         points = select(sweep, answers, resolve, run_dir, args.runs)
     if args.check:
         end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
-        screen.line(f"{args.file}: {end}; every option and value is valid")
+        started = agent_lines(sweep.with_values(settings), points, resolve)
+        check_metrics(sweep, points)
+        screen.lines([f"{args.file}: {end}; every option and value is valid", *started])
     if args.list:
         screen.lines([*table(points), *remarks(points)])
     if args.dry_run:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:
         return codes.DONE
+    if args.verify or args.repair:
+        points = verify(points, screen)
+        if not points or not args.repair:
+            return codes.FAILED if points else codes.DONE
+        repair(points, screen)
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
     for log in {point.options.log for point in points}:
@@ -68,7 +80,7 @@ def main(argv: list[str]) -> int:
     if len(points) == 1 and not pool:
         code = run_here(points[0], program, screen, slots[0])
     else:
-        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only))
+        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only) or args.repair)
     again = shlex.join([sys.argv[0], *argv])
     if code == codes.RESUME:
         screen.line(f"to go on: {again}")

@@ -6,21 +6,19 @@ of the sha256 of its bytes, so a truncated or damaged file is recognised and the
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from core.checkpoint_names import NAME, digest
 from core.errors import CheckpointError, StoreError
 from core.files import write_atomic
 
 log = logging.getLogger("sieve")
-NAME = re.compile(r"^(\d{2,})-(\d{8,})-([0-9a-f]{8})\.pt$")
 NEWEST = 2  # a damaged last checkpoint needs one before it
 
 
@@ -52,9 +50,8 @@ class Checkpoints:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         data = buffer.getvalue()
-        digest = hashlib.sha256(data).hexdigest()[:8]
         try:
-            write_atomic(self.folder / f"{stage:02d}-{step:08d}-{digest}.pt", data)
+            write_atomic(self.folder / f"{stage:02d}-{step:08d}-{digest(data)}.pt", data)
             if best and "best" in self.keep:
                 write_atomic(self.folder / "best.pt", data)
         except StoreError as error:
@@ -92,8 +89,9 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     try:
         data = path.read_bytes()
         match = NAME.search(path.name)
-        if match and hashlib.sha256(data).hexdigest()[:8] != match[3]:
+        if match and digest(data) != match[3]:
             raise CheckpointError(f"checkpoint {path} is damaged")
         return torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {str(error).splitlines()[0]}") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"checkpoint {path} cannot be read: {why}") from error

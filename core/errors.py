@@ -17,6 +17,10 @@ class StoreError(SieveError):
     """A run folder that cannot be written, read, or was written by another version."""
 
 
+class DamagedError(StoreError):
+    """A run whose files are not what it wrote; doing it again is all that helps."""
+
+
 class CheckpointError(SieveError):
     """A checkpoint that cannot be written or read."""
 

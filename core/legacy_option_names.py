@@ -39,9 +39,9 @@ ORIGINAL_NAMES = {
     "dm_math.masks_splits": "dm_math.mask_splits",
     "sweep_id_for_grid_search": "seed",
     "save_interval": "run.checkpoint_every",
+    "save_every": "run.checkpoint_every",
     "name": "run.sweep",
     "gpu": "run.device",
-    "profile": "a sweep file: see sweeps/",
     # edge-popup and supermasks in superposition
     "prune_rate": "mask.keep (the fraction of weights kept)",
     "sparsity": "mask.keep (the fraction of weights kept)",
@@ -73,6 +73,8 @@ ORIGINAL_NAMES = {
     "arch": "model",
     "log_dir": "run.dir",
     "multigpu": "run.device",
+    "data": "run.cache (the folder of downloads)",
+    "random_subnet": "controls (random)",
     # from convolution to local connections
     "cnn_lr": "train.lr",
     "lc_lr": "split.lr",
@@ -110,4 +112,15 @@ ORIGINAL_NAMES = {
     "mask_unit": "mask.unit",
     "mask_bias": "mask.bias",
     "random_seed": "seed",
+}
+
+# What is no option here, but can be had
+ELSEWHERE = {
+    "profile": "that is a sweep file, see sweeps/",
+    "gpu_sets": "that is --gpus of run.py, on a sweep file",
+    "seeds": "several seeds are those of a sweep file, seed: {values: [1, 2, 3]}",
+    "unshared_labels": "both are measured: keys with gnu count an answer in the wrong task as an error, gns not",
+    "exec": "main.py always runs",
+    "workers": "there are none; data lies in memory",
+    "resume": "the same command goes on where it was",
 }

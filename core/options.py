@@ -10,22 +10,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core.cached import cached
 from core.conditions import inert
 from core.errors import OptionError
-from core.legacy_option_names import ORIGINAL_NAMES
+from core.legacy_option_names import ELSEWHERE, ORIGINAL_NAMES
 from core.option_groups import TaskOptions
 from core.registry import nearest
-from core.values import as_text, coerce, is_group, kinds_of, literal, said
+from core.values import Again, as_text, coerce, is_group, kinds_of, literal, said
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Options = TypeVar("Options", bound="DataclassInstance")
 OUTSIDE_SIGNATURE = ("run.", "log")
+OWN = ("signature", "revision")  # what W&B is told beside the options, and hands back with them
 
 
 class Leaf(NamedTuple):
@@ -65,23 +66,33 @@ def build(cls: type[Options], values: Mapping[str, Any]) -> Options:
 def assemble(cls: type[Options], values: Mapping[str, Any]) -> Options:
     """Return what `build` does, also where an option would do nothing."""
     known = leaves(cls)
-    for name in values:
-        if name not in known:
-            raise OptionError(unknown_option(name, known))
+    if unknown := [name for name in values if name not in known]:
+        raise OptionError(unknown_options(unknown, known))
     converted = {name: coerce(name, known[name].type, value) for name, value in values.items()}
     return _assemble(cls, converted, "")
 
 
-def unknown_option(name: str, known: Mapping[str, Any]) -> str:
-    """Return the one-line answer to an option that does not exist."""
-    original = ORIGINAL_NAMES.get(name.replace("-", "_"))
-    if original is not None:
-        words = original.split(" or ")
-        here = [word for word in words if word.split()[0] in known] or words
-        return f"unknown option {said(name)!r}; here it is {' or '.join(here)}"
+def unknown_options(names: Sequence[str], known: Mapping[str, Any]) -> str:
+    """Return the one-line answer to options that do not exist: all of them, with what each may have been."""
+    answers = [(name, _meant(name, known)) for name in names]
+    said_ = "; ".join(f"unknown option {said(name)!r}{meant}" for name, meant in answers)
+    lost = any(not meant for _, meant in answers)
+    return f"{said_}; allowed: {', '.join(known)}" if lost else said_
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> str:
+    """Return what a name that is no option may have been; "" where there is no guess."""
+    original = name.replace("-", "_")
+    if original in ELSEWHERE:
+        return f"; {ELSEWHERE[original]}"
+    if original in ORIGINAL_NAMES:
+        words = ORIGINAL_NAMES[original].split(" or ")
+        here = [word for word in words if word.split()[0] in known]
+        if here:
+            return f"; here it is {' or '.join(here)}"
+        return f"; this task has none (others have it as {' or '.join(words)})"
     group = name.partition(".")[0]
-    near = nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
-    return f"unknown option {said(name)!r}{near or '; allowed: ' + ', '.join(known)}"
+    return nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
 
 
 def _assemble(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
@@ -140,14 +151,26 @@ def signature(options: TaskOptions) -> str:
     return hashlib.sha1(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]
 
 
+def check_own(options: Any, values: Mapping[str, Any]) -> None:
+    """Raise OptionError where `signature` or `revision`, which came back with the options, are those of another run."""
+    now = {"signature": signature(options), "revision": revisions(options)}
+    for name, value in values.items():
+        given = literal(value) if name == "revision" and isinstance(value, str) else value
+        if given != now[name]:
+            raise OptionError(
+                f"{name}={said(value)} came with the options of {now['signature']}, revision {now['revision']}: "
+                "they were changed, or are of before a correction (CHANGELOG.md); leave it out to begin anew"
+            )
+
+
 def read_arguments(argv: Sequence[str]) -> dict[str, str]:
     """Split `--a.b=v`, `--a.b v` and `-a v` into names and texts; `-` and `_` inside a name are the same.
 
-    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped; a mapping, which
-    it passes for nested parameters, is opened.
+    A flag without a value is `true`. `--_wandb=...`, which W&B adds to a resumed run, is dropped. What is given twice
+    in different words is an `Again`: whether it is one value, only the type of the option can say.
 
     Raises:
-        OptionError: a word that is not an option, or two values for one.
+        OptionError: a word that is not an option.
     """
     found: dict[str, str] = {}
     tokens = list(argv)
@@ -160,15 +183,36 @@ def read_arguments(argv: Sequence[str]) -> dict[str, str]:
             value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
         if name == "_wandb":
             continue
-        for option, text in _opened(name.replace("-", "_"), value):
-            if found.setdefault(option, text) != text:
-                raise OptionError(f"{option} is given twice: {said(found[option])} and {said(text)}")
+        _put(found, name.replace("-", "_"), value)
     return found
 
 
-def _opened(name: str, value: str) -> list[tuple[str, str]]:
-    """Open the mapping that a W&B agent passes for nested parameters: --mask={'lr': 0.1} is --mask.lr=0.1."""
-    inner = literal(value) if value.startswith("{") else None
-    if not isinstance(inner, dict):
-        return [(name, value)]
-    return [pair for key, item in inner.items() for pair in _opened(f"{name}.{key}".replace("-", "_"), str(item))]
+def open_groups(values: Mapping[str, Any], is_option: Callable[[str], bool]) -> dict[str, Any]:
+    """Return the values with every mapping opened: {"mask": {"lr": 0.1}} is {"mask.lr": 0.1}.
+
+    A W&B agent passes nested parameters as the text of a mapping, `--mask={'lr': 0.1}`; a sweep may list mappings.
+
+    Args:
+        values: by dotted names.
+        is_option: says of a name whether it is an option, whose text is never a mapping.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        for given in value.others if isinstance(value, Again) else (value,):
+            inner = literal(given) if _is_mapping(given) and not is_option(name) else given
+            if isinstance(inner, Mapping):
+                nested = {f"{name}.{key}".replace("-", "_"): item for key, item in inner.items()}
+                for option, item in open_groups(nested, is_option).items():
+                    _put(found, option, item)
+            else:
+                _put(found, name, given)
+    return found
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("{") and isinstance(literal(value), dict)
+
+
+def _put(found: dict[str, Any], name: str, value: Any) -> None:
+    same = name not in found or as_text(found[name]) == as_text(value)
+    found[name] = value if same else Again(found[name], value)

@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from core.errors import SieveError, StoreError
 from core.files import write_atomic
-from core.store import Run
+from core.locks import hold
+from core.store import Run, readable
 
 NAME = "results.csv"
 FIRST = ("finished", "signature")
@@ -41,7 +40,9 @@ def append_result(run: Run) -> None:
 def _append(run: Run) -> None:
     path = run.folder.parent / NAME
     line = _line(run)
-    with FileLock(run.folder.parent / f".{NAME}.lock", timeout=PATIENCE):
+    with hold(run.folder.parent / f".{NAME}.lock", PATIENCE) as mine:
+        if not mine:
+            raise StoreError(f"another run has been writing it for {PATIENCE} s")
         text = path.read_text() if path.exists() else ""
         header = next(csv.reader([text.partition("\n")[0]]), [])
         if not text.endswith("\n") or not set(line) <= set(header):
@@ -60,12 +61,12 @@ def rebuild_results(folder: Path) -> int:
     folder = Path(folder)
     if not folder.is_dir():
         raise StoreError(f"there is no folder {str(folder)!r}; a sweep's is runs/<sweep>")
-    with FileLock(folder / f".{NAME}.lock"):
+    with hold(folder / f".{NAME}.lock"):
         return _rebuild(folder)
 
 
 def _rebuild(folder: Path) -> int:
-    runs = [run for path in folder.glob("*/options.yaml") if (run := Run(path.parent)).state == "done"]
+    runs = [run for run in readable(sorted(folder.glob("*/options.yaml"))) if run.state == "done"]
     lines = sorted((_line(run) for run in runs), key=lambda line: (line["finished"], line["signature"]))
     if not lines:
         raise StoreError(f"there is no finished run in {folder}")

@@ -4,6 +4,7 @@
     options.yaml    format, task, signature, revision, sweep and every option by dotted name
     history.jsonl   one row per logged step       summary.json  last and final values
     status.json     state, stage, step            log.txt       what the run said
+    digests.json    of a finished run: size and sha256 of its results
     checkpoints/    for resuming                  lock          held while a process runs it
     masks/<subnet>.npz  packed bits               arrays/<name>.npz  confusion counts, histograms
     tensors/<name>.npz  trained weights and scores
@@ -11,29 +12,34 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from core.errors import StoreError
-from core.files import TEMPORARY, write_atomic, write_json, write_npz
+from core.description import describe as describe
+from core.description import other_than as other_than
+from core.description import read_description
+from core.errors import DamagedError, StoreError
+from core.files import TEMPORARY, write_json, write_npz
+from core.history import rows_of
+from core.locks import hold
+from core.npz import Unreadable, read_npz
 from core.option_groups import TaskOptions
-from core.options import flatten, revisions, signature
+from core.options import signature
+from core.run_state import is_locked as is_locked
+from core.run_state import mapping, read_status, state_of
 
 if TYPE_CHECKING:
     import numpy as np
     from pandas import DataFrame
     from torch import Tensor
 
-FORMAT = 1
-STATES = ("todo", "running", "stopped", "failed", "done")
+log = logging.getLogger("sieve")
 
 
 class Run:
@@ -48,7 +54,7 @@ class Run:
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        description = _read_description(self.folder)
+        description = read_description(self.folder)
         self.task: str = description["task"]
         self.sweep: str = description["sweep"]
         self.signature: str = description["signature"]
@@ -63,14 +69,17 @@ class Run:
         """Make (or reopen) the folder of these options.
 
         Raises:
-            StoreError: the folder cannot be written, or was written in another format.
+            StoreError: the folder cannot be written, was written in another format, or is of other options.
         """
         folder = folder_of(options)
-        if (folder / "options.yaml").exists():
-            _read_description(folder)
-        else:
+        if not (folder / "options.yaml").exists():
             describe(folder, options)
-        return cls(folder)
+        run = cls(folder)
+        if why := other_than(run, options):
+            raise DamagedError(
+                f"{folder / 'options.yaml'} is damaged: {why}; run.py FILE --repair, or remove the folder"
+            )
+        return run
 
     @classmethod
     def load(cls, folder: str | Path) -> Run:
@@ -100,7 +109,7 @@ class Run:
             **options: dotted option name -> value, e.g. `**{"tuple.mode": "together"}`.
         """
         start = Path(root) / sweep if sweep else Path(root)
-        runs = [cls(path.parent) for path in sorted(start.rglob("options.yaml"))]
+        runs = readable(sorted(start.rglob("options.yaml")))
         return [
             run
             for run in runs
@@ -126,7 +135,7 @@ class Run:
 
     @property
     def state(self) -> str:
-        """todo, running, stopped, failed or done."""
+        """One of STATES."""
         return state_of(self.folder)
 
     @property
@@ -136,15 +145,21 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Last value of every logged key, and the results of the analyses."""
-        path = self.path("summary.json")
-        return json.loads(path.read_text()) if path.exists() else {}
+        """Last value of every logged key, and the results of the analyses.
+
+        Raises:
+            DamagedError: summary.json is no JSON mapping.
+        """
+        return mapping(self.path("summary.json"))
 
     def history(self) -> list[dict[str, Any]]:
-        """Return the logged rows in order; a half-written last row (a killed run) is left out."""
+        """Return the logged rows in order; a half-written last row (a killed run) is left out.
+
+        Raises:
+            DamagedError: another row is no row.
+        """
         path = self.path("history.jsonl")
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return rows_of(path.read_bytes(), path) if path.exists() else []
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Return the arrays of `arrays/<name>.npz`.
@@ -162,15 +177,23 @@ class Run:
         """
         return self._read("tensors", name)
 
-    def _read(self, folder: str, name: str) -> dict[str, np.ndarray]:
-        import numpy as np
+    def packed(self, name: str) -> dict[str, np.ndarray]:
+        """Return the arrays of `masks/<name>.npz` as they are packed; `masks.algebra.Masks.load` reads masks.
 
+        Raises:
+            StoreError: there is no such file.
+        """
+        return self._read("masks", name)
+
+    def _read(self, folder: str, name: str) -> dict[str, np.ndarray]:
         path = self.path(folder, f"{name}.npz")
         if not path.exists():
             there = ", ".join(sorted(p.stem for p in path.parent.glob("*.npz"))) or "none"
             raise StoreError(f"{self.folder} has no {folder} {name!r}; there are: {there}")
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        try:
+            return read_npz(path)
+        except Unreadable as error:
+            raise DamagedError(f"{path} is damaged: it {error}") from None
 
     # writing
 
@@ -179,21 +202,15 @@ class Run:
         """Hold the run while the block runs; gives False when another process holds it.
 
         What a killed process left half-written is removed.
-        """
-        from filelock import FileLock, Timeout
 
-        lock = FileLock(self.path("lock"))
-        try:
-            lock.acquire(timeout=1)  # somebody who only asks whether it is held holds it for an instant
-        except Timeout:
-            yield False
-            return
-        try:
-            for path in self.folder.rglob(f".*{TEMPORARY}"):
-                path.unlink()
-            yield True
-        finally:
-            lock.release()
+        Raises:
+            StoreError: it cannot be locked here.
+        """
+        with hold(self.path("lock"), patience=1) as mine:  # somebody may ask for an instant whether it is held
+            if mine:
+                for path in self.folder.rglob(f".*{TEMPORARY}"):
+                    path.unlink()
+            yield mine
 
     def write_status(self, state: str, **fields: Any) -> None:
         """Replace status.json; fields not given keep their last value."""
@@ -222,58 +239,15 @@ def folder_of(options: TaskOptions) -> Path:
     return Path(options.run.dir) / options.run.sweep / signature(options)
 
 
-def describe(folder: Path, options: TaskOptions) -> None:
-    """Write options.yaml of a run with these options into a folder."""
-    values = {k: list(v) if isinstance(v, tuple) else v for k, v in flatten(options).items()}
-    description = {
-        "format": FORMAT,
-        "task": options.task,
-        "signature": signature(options),
-        "revision": revisions(options),
-        "sweep": options.run.sweep,
-        "options": values,
-    }
-    write_atomic(folder / "options.yaml", yaml.safe_dump(description, sort_keys=False).encode())
-
-
-def read_status(folder: Path) -> dict[str, Any]:
-    """Return status.json of a run folder, or {} when the run never started."""
-    path = Path(folder) / "status.json"
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def state_of(folder: Path) -> str:
-    """Return the state of a run folder; "running" without a process holding its lock is "stopped"."""
-    state = read_status(folder).get("state", "todo")
-    return "stopped" if state == "running" and not is_locked(folder) else state
-
-
-def is_locked(folder: Path) -> bool:
-    """True when some process is running this run."""
-    from filelock import FileLock, Timeout
-
-    path = Path(folder) / "lock"
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / "options.yaml"
-    try:
-        description = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise StoreError(f"{folder} is not a run folder: it has no options.yaml") from None
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StoreError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else None
-        raise StoreError(f"{folder} is of run format {found}; this program reads and writes format {FORMAT}")
-    return description
+def readable(descriptions: Iterable[Path]) -> list[Run]:
+    """Return the runs of these options.yaml; one that cannot be read is named in a warning and left out."""
+    runs = []
+    for path in descriptions:
+        try:
+            runs.append(Run.load(path.parent))
+        except StoreError as error:
+            log.warning("left out: %s", error)
+    return runs
 
 
 def _tuples(value: Any) -> Any:

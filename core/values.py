@@ -23,6 +23,22 @@ WRITTEN_PLAINLY = frozenset("\"'[](){}, \t\\")  # a list with none of these in i
 NONE = ("none", "null")
 
 
+class Again(str):
+    """Text that was given again with other text, as 0.05 after 5e-2: `coerce` finds out whether both are one value.
+
+    Attributes:
+        others: what else was given.
+    """
+
+    others: tuple[Any, ...]
+
+    def __new__(cls, first: Any, second: Any) -> Again:
+        """Join what was given, in order; each may be an `Again` itself."""
+        found = super().__new__(cls, as_text(first))
+        found.others = tuple(t for item in (first, second) for t in (str(as_text(item)), *getattr(item, "others", ())))
+        return found
+
+
 def coerce(name: str, kind: Any, value: Any) -> Any:
     """Turn command-line text, or a value of YAML, JSON or Python, into the option's type.
 
@@ -30,9 +46,16 @@ def coerce(name: str, kind: Any, value: Any) -> Any:
     none/None/null for optional values; and numbers such as `1e-2` that YAML reads as text.
 
     Raises:
-        OptionError: the value is of the wrong type, is not finite or is outside the option's limits; the text, one
-            line, names the option, the value and what is allowed.
+        OptionError: the value is of the wrong type, is not finite or is outside the option's limits, or two values were
+            given; the text, one line, names the option, the value and what is allowed.
     """
+    if isinstance(value, Again):
+        first, *others = value.others
+        found = coerce(name, kind, first)
+        for other in others:
+            if coerce(name, kind, other) != found:
+                raise OptionError(f"{name} is given twice: {said(first)} and {said(other)}")
+        return found
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
         found = coerce(name, arguments[0], value)

@@ -21,6 +21,7 @@ from core import exit_codes as codes
 from core.errors import OptionError
 from core.files import write_json
 from core.trackers import PROJECT
+from core.values import said
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,8 @@ class WandB:
                 raise OptionError("log=wandb needs an account: wandb login; or WANDB_MODE=offline, or log=tb")
         except wandb.errors.AuthenticationError as error:
             raise OptionError(f"log=wandb: {' '.join(str(error).split())}; wandb login asks for the key") from None
+        except (ValueError, wandb.errors.UsageError) as error:  # a WANDB_... variable, or its settings file
+            raise OptionError(f"log=wandb: {mistake(error)}") from None
 
     def __init__(self, run: Run):
         self.run, self.rows = run, 0
@@ -102,6 +105,15 @@ class WandB:
             self.mirror.log(values, step=index, commit=True)
 
 
+def mistake(error: Exception) -> str:
+    """Return in one line what is wrong with W&B's settings, which come from WANDB_... variables and its own files."""
+    if hasattr(error, "errors"):  # pydantic's list of them
+        first = error.errors()[0]
+        name = "WANDB_" + "_".join(str(part) for part in first["loc"]).upper()
+        return f"{name}={said(first.get('input'))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    return said(" ".join(str(error).split()))
+
+
 def refused(text: str) -> None:
     """Tell the sweep on W&B why a run could not begin; without this it would wait there, with nothing to read."""
     try:
@@ -110,6 +122,19 @@ def refused(text: str) -> None:
             mirror.finish(exit_code=codes.BAD_INPUT)
     except Exception as error:  # the user has the text on the screen
         log.debug("W&B was not told: %s", error)
+
+
+def config_of(run: Run) -> dict[str, Any]:
+    """Return what W&B is told of a run's options; main.py takes all of it back, as of a run that is requeued."""
+    own = {"signature": run.signature, "revision": run.revision}
+    return {name: _sent(value) for name, value in run.options.items()} | own
+
+
+def _sent(value: Any) -> Any:
+    """Return the value of an option as W&B keeps it unharmed: a whole number beyond 2^53 is no number of JSON."""
+    if isinstance(value, tuple):
+        return [_sent(item) for item in value]
+    return str(value) if isinstance(value, int) and abs(value) > 2**53 else value
 
 
 def _init(run: Run) -> wandb.Run:
@@ -121,8 +146,7 @@ def _init(run: Run) -> wandb.Run:
         "group": run.sweep,
         "name": f"{run.sweep}/{run.signature}",
         "tags": [run.task, str(run.options.get("mask.method", "no mask"))],
-        "config": {k: list(v) if isinstance(v, tuple) else v for k, v in run.options.items()}
-        | {"signature": run.signature, "revision": run.revision},
+        "config": config_of(run),
         "settings": wandb.Settings(silent=bool(run.options.get("run.quiet")), **ours),
     }
     if "WANDB_SWEEP_ID" not in os.environ:  # an agent has chosen id and project already

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from torch import Tensor
 
 from core.errors import OptionError
+from core.locks import turn
 from data import dm_generator
 from data.dm_archive import PUBLISHED, identified, read_archive
 from data.dm_generator import FOLDERS, TRAIN, Paced, made
@@ -112,7 +112,7 @@ def _kept(modules: Sequence[str], folder: Path, origin: str, read: Read) -> dict
 
     folder.mkdir(parents=True, exist_ok=True)
     sets = {}
-    with FileLock(folder / ".lock"):  # who comes second finds all that the first has read
+    with turn(folder / ".lock"):  # who comes second finds all that the first has read
         for module, path in paths.items():
             found = encoded(path, f"{origin}; {module}; form {FORM}", partial(make, module))
             parts = {name: _part(found, f"{name} ") for name in SETS}

@@ -7,10 +7,9 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from filelock import FileLock
-
 from core.errors import OptionError
 from core.files import write_atomic
+from core.locks import turn
 
 TIMEOUT = 60  # seconds without an answer
 
@@ -28,7 +27,7 @@ def fetch(url: str, path: Path, sha256: str) -> Path:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):  # two that fetch at once would spoil each other's file
+    with turn(path.with_name(f".{path.name}.lock")):  # two that fetch at once would spoil each other's file
         if path.exists():
             _check(path.read_bytes(), sha256, str(path), "remove it, and it is fetched again")
             return path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,8 @@ import torch
 from torch import Tensor
 
 from core.errors import OptionError
+from core.locks import turn
+from core.npz import Unreadable, read_npz
 from core.registry import nearest
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -94,16 +94,14 @@ def images_from_file(path: Path) -> tuple[Images, Images]:
     """
     if not path.is_file():
         raise OptionError(f"no image file {str(path)!r}; it is an .npz with {', '.join(KEYS)}")
-    if not zipfile.is_zipfile(path):  # numpy would recommend to unpickle it
-        raise OptionError(f"{path} is not an .npz; it must hold {', '.join(KEYS)}")
     try:
-        with np.load(path, allow_pickle=False) as found:
-            missing = [key for key in KEYS if key not in found.files]
-            if missing:
-                raise OptionError(f"{path} lacks {', '.join(missing)}; it has {', '.join(found.files) or 'nothing'}")
-            arrays = {key: found[key] for key in KEYS}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise OptionError(f"{path} is not a readable .npz: {str(error).splitlines()[0]}") from None
+        found = read_npz(path)
+    except Unreadable as error:
+        raise OptionError(f"{path} {error}; it must hold {', '.join(KEYS)}") from None
+    missing = [key for key in KEYS if key not in found]
+    if missing:
+        raise OptionError(f"{path} lacks {', '.join(missing)}; it has {', '.join(found) or 'nothing'}")
+    arrays = {key: found[key] for key in KEYS}
     train, test = (_checked(path, part, arrays[f"x_{part}"], arrays[f"y_{part}"]) for part in ("train", "test"))
     if train.x.shape[1:] != test.x.shape[1:]:
         raise OptionError(
@@ -114,28 +112,58 @@ def images_from_file(path: Path) -> tuple[Images, Images]:
 
 
 def _checked(path: Path, part: str, x: np.ndarray, y: np.ndarray) -> Images:
-    if x.ndim != 4 or x.dtype != np.uint8 or 0 in x.shape:
+    if x.ndim != 4 or x.dtype != np.uint8 or 0 in x.shape or _channels_last(x):
         raise OptionError(
-            f"{path}: x_{part} is {x.dtype} {list(x.shape)}; it must be uint8 [N, C, H, W], with at least one image"
+            f"{path}: x_{part} is {x.dtype} {list(x.shape)}{_remedy(part, x)}; it must be uint8 [N, C, H, W], "
+            "with at least one image"
         )
     whole = y.shape == x.shape[:1] and np.issubdtype(y.dtype, np.integer)
     if not whole or int(y.min()) < 0 or int(y.max()) >= MOST_CLASSES:
         raise OptionError(
-            f"{path}: y_{part} is {y.dtype} {list(y.shape)}; it must be {len(x)} whole numbers "
+            f"{path}: y_{part} is {y.dtype} {list(y.shape)}{_of_labels(part, x, y)}; it must be {len(x)} whole numbers "
             f"from 0 to {MOST_CLASSES - 1} at most"
         )
     return Images(torch.from_numpy(x), torch.from_numpy(y.astype(np.int64)))
 
 
+def _channels_last(x: np.ndarray) -> bool:
+    """Return whether images are [N, H, W, C]: nobody's have one or three rows and more channels than that."""
+    return x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3) and x.shape[2] > 3
+
+
+def _remedy(part: str, x: np.ndarray) -> str:
+    """Return what may be wrong with images, and what would mend it."""
+    if _channels_last(x):
+        return f": channels last; np.moveaxis(x_{part}, -1, 1) puts them where they belong"
+    if x.ndim == 3 and 0 not in x.shape:
+        return f": no channels; x_{part}[:, None] adds one"
+    if x.ndim == 4 and np.issubdtype(x.dtype, np.floating) and x.size and 0 <= x.min() and x.max() <= 1:
+        return f": from 0 to 1; (x_{part} * 255).round().astype(np.uint8) has the range of bytes"
+    if x.ndim == 4 and np.issubdtype(x.dtype, np.integer) and x.size and 0 <= x.min() and x.max() <= 255:
+        return f": x_{part}.astype(np.uint8) would do"
+    return ""
+
+
+def _of_labels(part: str, x: np.ndarray, y: np.ndarray) -> str:
+    if y.shape == (len(x), 1):
+        return f": y_{part}[:, 0] would do"
+    if y.ndim == 2 and len(y) == len(x) and np.issubdtype(y.dtype, np.number):
+        return f": a row each; y_{part}.argmax(1) if they are one-hot"
+    if y.shape == x.shape[:1] and np.issubdtype(y.dtype, np.floating) and y.size and (y == np.round(y)).all():
+        return f": y_{part}.astype(np.int64) would do"
+    if y.shape == x.shape[:1] and np.issubdtype(y.dtype, np.integer) and y.size:
+        return f", {int(y.min())} to {int(y.max())}"
+    return ""
+
+
 def _torchvision(title: str, hint: str) -> Callable[[Path], tuple[Images, Images]]:
     def load(cache: Path) -> tuple[Images, Images]:
         import torchvision.datasets
-        from filelock import FileLock
 
         kind = getattr(torchvision.datasets, title)
         cache.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(cache / f"{title}.lock"):  # two processes that download at once would spoil each other's file
+            with turn(cache / f"{title}.lock"):  # two processes that download at once would spoil each other's file
                 parts = [kind(str(cache), train=train, download=True) for train in (True, False)]
         except (OSError, RuntimeError) as error:
             why = str(error).splitlines()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from core.errors import OptionError
 from core.files import write_atomic
+from core.npz import Unreadable, read_npz
 
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp")  # of images
 KINDS = (".png", ".npz")  # of their segments
@@ -152,10 +152,10 @@ def _read(path: Path) -> tuple[str, np.ndarray]:
             raise OptionError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
     else:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                found = {kind: file[kind] for kind in ("labels", "masks") if kind in file.files}
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise OptionError(f"{path} is not a readable .npz: {str(error).splitlines()[0]}") from None
+            found = {kind: array for kind, array in read_npz(path).items() if kind in ("labels", "masks")}
+        except (FileNotFoundError, Unreadable) as error:
+            why = error if isinstance(error, Unreadable) else "is not there"
+            raise OptionError(f"{path} {why}; it must hold labels [H, W] or masks [M, H, W]") from None
     if len(found) != 1:
         has = " and ".join(found) or "neither"
         raise OptionError(f"{path} must hold labels [H, W] or masks [M, H, W]; it has {has}")

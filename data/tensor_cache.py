@@ -9,10 +9,11 @@ from io import BytesIO
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
+from core.errors import StoreError
 from core.files import write_atomic
+from core.locks import turn
 
 log = logging.getLogger("sieve")
 
@@ -27,7 +28,7 @@ def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -
         make: returns the tensors.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with turn(path.with_name(f".{path.name}.lock")):
         try:
             kept = torch.load(path, weights_only=True)
             if kept["origin"] == origin:
@@ -39,5 +40,8 @@ def encoded(path: Path, origin: str, make: Callable[[], Mapping[str, Tensor]]) -
         tensors = dict(make())
         buffer = BytesIO()
         torch.save({"origin": origin, "tensors": tensors}, buffer)
-        write_atomic(path, buffer.getvalue())
+        try:
+            write_atomic(path, buffer.getvalue())
+        except StoreError as error:
+            log.warning("%s; it will be made again every time", error)
         return tensors

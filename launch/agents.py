@@ -15,7 +15,7 @@ from pathlib import Path
 
 from core import exit_codes as codes
 from core.errors import SweepError
-from core.store import read_status, state_of
+from core.run_state import read_status, state_of
 from launch.console import Screen, how_far
 from launch.gpu_slots import environment
 from launch.process import Child, Interrupts

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
 from core import exit_codes as codes
+from core.limits import PathName, control_character
 from core.registry import nearest
+from core.values import said
 
 EPILOG = """\
 Without --all, --only, --jobs, --gpus or --retry-failed, run.py asks for each parameter that has several
 values and runs that point here. Finished points are never run again; stopped ones go on where they were.
 Exit code: 0 all done; 1 some failed; 2 a mistake in the command or the file; 75 stopped, run it to go on."""
 
-NOT_ON_WANDB = ("only", "retry_failed", "list", "dry_run")  # W&B says which points are done when
+NOT_ON_WANDB = ("only", "retry_failed", "list", "dry_run", "verify", "repair")  # W&B says which points are done when
+MOST_JOBS = 1024  # a process each
 NOT_WHEN_JOINING = ("set", "runs", "dir", "check")  # the sweep is as it was created
 
 
@@ -49,16 +53,18 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
         help="give options one value each, such as --set seed=1 tuple.mode=together",
     )
     add("--all", action="store_true", help="run every point that is not done")
-    add("--only", metavar="N", help="run these points, failed ones too: 3,5-7 (numbers as in --list)")
-    add("--jobs", type=_positive, metavar="N", help="runs at a time; with --gpus: on each group (default 1)")
+    add("--only", type=_words, metavar="N", help="run these points, failed ones too: 3,5-7 (numbers as in --list)")
+    add("--jobs", type=_few, metavar="N", help="runs at a time; with --gpus: on each group (default 1)")
     add("--gpus", metavar="G", help="groups of GPUs that work side by side: '0|1|2,3'")
     add("--retry-failed", action="store_true", help="run failed points again too")
     add("--runs", type=_positive, metavar="N", help="at most so many points, instead of the file's run_cap")
     add("--wandb", action="store_true", help="create the sweep on W&B and start an agent for it in every slot")
-    add("--sweep", metavar="ID", help="join this sweep on W&B (ENTITY/PROJECT/ID) instead of creating one")
-    add("--dir", metavar="DIR", help="folder of all results (default: runs, beside run.py)")
+    add("--sweep", type=_words, metavar="ID", help="join this sweep on W&B (ENTITY/PROJECT/ID) instead of creating one")
+    add("--dir", type=_folder, metavar="DIR", help="folder of all results (default: runs, beside run.py)")
     add("--list", action="store_true", help="list the points with their states, and run nothing")
     add("--check", action="store_true", help="check the file and every point of it, and run nothing")
+    add("--verify", action="store_true", help="read every run again, say what is damaged or missing, and run nothing")
+    add("--repair", action="store_true", help="as --verify, then do the damaged runs anew, and only them")
     add("--dry-run", action="store_true", help="print the commands, and run nothing")
     args = parser.parse_args(list(argv))
     args.wandb = args.wandb or bool(args.sweep)
@@ -70,6 +76,26 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    if not re.fullmatch("0*[0-9]{1,9}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"{said(text)!r} is not a whole number above 0{' and below 1e9' * (len(text) > 9)}"
+        )
     return int(text)
+
+
+def _few(text: str) -> int:
+    if (number := _positive(text)) > MOST_JOBS:
+        raise argparse.ArgumentTypeError(f"{number} runs at a time are more than {MOST_JOBS}")
+    return number
+
+
+def _folder(text: str) -> str:
+    if refusal := PathName().refusal(text) or ("is no path" if control_character(text) else ""):
+        raise argparse.ArgumentTypeError(f"{said(text)!r} {refusal}")
+    return text
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("needs a value; it is empty")
+    return text

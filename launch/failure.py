@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core import exit_codes as codes
 from core.files import write_json
-from core.store import read_status
+from core.run_state import read_status
 
 LAST_LINES = 20
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from launch.points import Point
 from launch.process import GRACE_SECONDS, Child, Interrupts
 
 FIRST_PORT = 7000
+TRIES = 5  # ports
+LOOK_SECONDS = 0.3
 TENSORBOARD = [sys.executable, "-m", "tensorboard.main"]
 
 
@@ -36,11 +39,13 @@ def run_here(point: Point, program: Path, screen: Screen, slot: str | None = Non
     """
     screen.line(f"{point.label} -> {point.folder}")
     with Interrupts(grace) as interrupts:
-        board = _tensorboard(point.folder, screen) if _wants_tensorboard(point) else None
+        board = _Board(point.folder, screen) if _wants_tensorboard(point) else None
         child = Child(point.command(program), env=environment(slot, 1))
         asked = killed = False
         try:
             while child.code() is None:
+                if board is not None:
+                    board.look()
                 if interrupts.count and not asked:
                     asked = True
                     child.send(signal.SIGTERM)
@@ -78,8 +83,58 @@ def _wants_tensorboard(point: Point) -> bool:
     return "tb" in trackers_of(point.options.log) and importlib.util.find_spec("tensorboard") is not None
 
 
-def _tensorboard(folder: Path, screen: Screen) -> Child:
-    port = free_port()
-    screen.line(f"TensorBoard: http://localhost:{port}")
-    command = [*TENSORBOARD, "--logdir", str(folder), "--port", str(port)]
-    return Child(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+class _Board:
+    """TensorBoard beside the run; its address is said once our own process listens there."""
+
+    def __init__(self, folder: Path, screen: Screen):
+        self.folder, self.screen, self.said, self.tries = folder, screen, False, TRIES
+        self.looked = 0.0
+        self._start(free_port())
+
+    def _start(self, port: int) -> None:
+        self.port, self.tries = port, self.tries - 1
+        command = [*TENSORBOARD, "--logdir", str(self.folder), "--port", str(port)]
+        self.child = Child(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def look(self) -> None:
+        """Say the address when there is one; where somebody else was quicker at the port, take the next."""
+        if self.said or time.monotonic() < self.looked + LOOK_SECONDS:
+            return
+        self.looked = time.monotonic()
+        code = self.child.code()
+        if code is None:
+            if listens(self.child.pid, self.port):
+                self.said = True
+                self.screen.line(f"TensorBoard: http://localhost:{self.port}")
+        elif self.tries:
+            self._start(free_port(self.port + 1))
+        else:
+            self.said = True
+            self.screen.line(f"TensorBoard ended with code {code}; the run goes on without it")
+
+    def end(self) -> None:
+        """End it."""
+        self.child.end()
+
+
+def listens(pid: int, port: int) -> bool:
+    """Return whether a process of that session listens on a port, or anybody where the system does not say who."""
+    tables = [Path("/proc/net/tcp"), Path("/proc/net/tcp6")]
+    if not any(table.exists() for table in tables):
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
+    inodes = {row[9] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) == port}
+    return bool(inodes) and any(f"socket:[{inode}]" in _open_files(pid) for inode in inodes)
+
+
+def _open_files(session: int) -> set[str]:
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(path.name)) == session:
+                found |= {os.readlink(link) for link in (path / "fd").iterdir()}
+        except OSError:  # it has ended, or is another user's
+            continue
+    return found

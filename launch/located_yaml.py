@@ -12,6 +12,8 @@ from core.errors import SweepError
 from core.registry import nearest
 
 DEEPEST = 30  # deeper than any sweep; an alias that contains itself would have no end
+MOST_VALUES = 300_000  # more than any sweep; aliases of aliases would have no end either
+MOST_BYTES = 10**7
 
 
 class Located(NamedTuple):
@@ -56,9 +58,12 @@ class Document:
             raise self.error(mark.line + 1 if mark else 0, f"not valid YAML: {why}") from None
         except yaml.YAMLError as error:
             raise self.error(0, f"not valid YAML: {str(error).splitlines()[0]}") from None
+        except RecursionError:
+            raise self.error(0, f"nested more than {DEEPEST} deep") from None
         if node is None:
             raise self.error(0, "the file is empty; a sweep has at least method: and parameters:")
         self._constructor = yaml.constructor.SafeConstructor()
+        self._values = 0
         root = self._located(node, 0)
         if not isinstance(root.value, dict):
             raise self.error(root.line, "not a sweep: the top of the file is not a mapping of keys to values")
@@ -66,7 +71,8 @@ class Document:
 
     def error(self, line: int, text: str) -> SweepError:
         """Return (not raise) the one-line error for a mistake on `line`; 0 when no line can be named."""
-        return SweepError(f"{self.path}:{line}: {text}" if line else f"{self.path}: {text}")
+        where = f"{self.path}:{line}: " if line else f"{self.path}: "
+        return SweepError(where + (text if text.isprintable() else repr(text)[1:-1]))
 
     def check_keys(self, found: dict[str, Located], allowed: Iterable[str], what: str) -> None:
         """Raise SweepError for the first key of `found` that is not in `allowed`."""
@@ -78,13 +84,15 @@ class Document:
 
     def _text(self) -> str:
         try:
+            if self.path.stat().st_size > MOST_BYTES:
+                raise self.error(0, f"{self.path.stat().st_size} bytes; a sweep has {MOST_BYTES} at most")
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise SweepError(self._missing()) from None
         except UnicodeDecodeError:
             raise self.error(0, "not a text file in UTF-8") from None
-        except OSError as error:
-            raise self.error(0, f"cannot be read: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            raise self.error(0, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
     def _missing(self) -> str:
         folder = self.path.parent
@@ -101,9 +109,17 @@ class Document:
         line = node.start_mark.line + 1
         if depth > DEEPEST:
             raise self.error(line, f"nested more than {DEEPEST} deep")
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise self.error(line, f"more than {MOST_VALUES} values, counting those of aliases")
         if isinstance(node, yaml.MappingNode):
             self._check_twice(node)
-            self._constructor.flatten_mapping(node)  # resolves "<<: *anchor"
+            try:
+                self._constructor.flatten_mapping(node)  # resolves "<<: *anchor"
+            except (yaml.YAMLError, RecursionError) as error:
+                raise self.error(
+                    line, f"not valid YAML: {getattr(error, 'problem', None) or 'nested too deep'}"
+                ) from None
             items = {}
             for key, value in node.value:
                 # The line of a mapping's entry is that of its key: that is where a reader looks for it.
@@ -119,7 +135,7 @@ class Document:
             raise self.error(line, "a key must be a word, not a list or a mapping")
         try:
             return str(node.value) if text else self._constructor.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
+        except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
             why = getattr(error, "problem", None) or error
             raise self.error(line, f"not valid YAML: {why}") from None
 

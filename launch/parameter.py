@@ -5,24 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.rng import key
+from launch.distributions import allows, clean, draw
 from launch.located_yaml import Document, Located
-
-if TYPE_CHECKING:
-    import numpy as np
-
-MOST = 100_000  # more points than this is a mistake in the file
-NEEDS = {  # what each distribution of the W&B schema is described by
-    "constant": ("value",),
-    "categorical": ("values",),
-    "int_uniform": ("min", "max"),
-    "uniform": ("min", "max"),
-    "q_uniform": ("min", "max"),
-    "log_uniform_values": ("min", "max"),
-    "normal": (),
-}
 
 
 @dataclass(frozen=True)
@@ -30,11 +17,11 @@ class Parameter:
     """One parameter: a dotted option name and where its values come from.
 
     Attributes:
-        name: dotted option name.
+        name: dotted option name, or that of a group whose values are mappings.
         line: its line in the file; 0 when it was given on the command line.
-        distribution: a key of `NEEDS`.
+        distribution: a key of `launch.distributions.NEEDS`.
         values: what is listed, in the order of the file; empty for the distributions over numbers.
-        numbers: min, max, q, mu, sigma.
+        numbers: min, max, q, mu, sigma, a, b: all that the distribution is described by.
         probabilities: of each value; empty when all are equal.
     """
 
@@ -58,7 +45,7 @@ class Parameter:
         rng = np.random.default_rng(key(0, "sweep", self.name, index))
         if self.values:
             return self.values[int(rng.choice(len(self.values), p=self.probabilities or None))]
-        return Located(self._number(rng), self.line)
+        return Located(draw(self.distribution, self.numbers, rng), self.line)
 
     def allows(self, value: Any, read: Callable[[Any], Any]) -> bool:
         """Return whether a random search, here or on the W&B server, can draw a value.
@@ -71,55 +58,42 @@ class Parameter:
             return any(read(item.value) == value for item in self.values)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             return False
-        if self.distribution == "normal":
-            return True
-        low, high, q = (self.numbers.get(word, default) for word, default in (("min", 0.0), ("max", 1.0), ("q", 0.0)))
-        if q and abs(value / q - round(value / q)) > 1e-6:
-            return False
-        if self.distribution == "int_uniform" and value != int(value):
-            return False
-        slack = q / 2 + 1e-9 * max(abs(low), abs(high))  # rounding to a multiple of q may leave the range
-        return low - slack <= value <= high + slack
+        return allows(self.distribution, self.numbers, value)
 
-    def grid(self, document: Document) -> tuple[Located, ...]:
-        """Return the values this parameter takes in a grid, in order.
-
-        `q_uniform` takes min, min + q, ... below max, as W&B's grid does.
+    def count(self, document: Document) -> int:
+        """Return how many values this parameter takes in a grid.
 
         Raises:
             SweepError: a continuous distribution, which has no grid.
         """
         if self.values:
-            return self.values
-        low, high, q = (self.numbers.get(word, 1.0) for word in ("min", "max", "q"))
+            return len(self.values)
         if self.distribution == "int_uniform":
-            return tuple(Located(n, self.line) for n in range(int(low), min(int(high), int(low) + MOST) + 1))
+            return int(self.numbers["max"]) - int(self.numbers["min"]) + 1
         if self.distribution == "q_uniform":
-            count = min(max(1, math.ceil((high - low) / q - 1e-9)), MOST + 1)
-            return tuple(Located(_clean(low + i * q), self.line) for i in range(count))
+            return max(1, math.ceil((self.numbers["max"] - self.numbers["min"]) / self.numbers["q"] - 1e-9))
         raise document.error(
             self.line,
             f"parameter {self.name!r} is {self.distribution}, which a grid cannot list; "
             "write values: [...] or method: random",
         )
 
-    def _number(self, rng: np.random.Generator) -> float:
-        low, high = self.numbers.get("min", 0.0), self.numbers.get("max", 1.0)
-        if self.distribution == "int_uniform":
-            return int(rng.integers(int(low), int(high), endpoint=True))
-        if self.distribution == "uniform":
-            return float(rng.uniform(low, high))
-        if self.distribution == "q_uniform":
-            return _clean(round(rng.uniform(low, high) / self.numbers["q"]) * self.numbers["q"])
-        if self.distribution == "log_uniform_values":
-            return float(math.exp(rng.uniform(math.log(low), math.log(high))))
-        return float(rng.normal(self.numbers["mu"], self.numbers["sigma"]))
+    def grid(self, document: Document, most: int) -> tuple[Located, ...]:
+        """Return the values this parameter takes in a grid, in order, `most` of them at most.
+
+        `q_uniform` takes min, min + q, ... below max, as W&B's grid does.
+
+        Raises:
+            SweepError: a continuous distribution, which has no grid.
+        """
+        count = min(self.count(document), most)
+        if self.values:
+            return self.values[:count]
+        low, step = self.numbers["min"], self.numbers.get("q", 1)
+        items = (low + n if self.distribution == "int_uniform" else clean(low + n * step) for n in range(count))
+        return tuple(Located(item, self.line) for item in items)
 
 
 def given(name: str, text: str, line: int = 0) -> Parameter:
     """Return a parameter with one value that is command-line text, as of `--set name=text`."""
     return Parameter(name, line, "constant", (Located(text, line),))
-
-
-def _clean(number: float) -> float:
-    return float(f"{number:.12g}")  # 0.3 rather than 0.30000000000000004, which would be another run

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 from core.errors import SieveError
 from core.option_groups import TaskOptions
 from core.provenance import commits
-from core.store import Run, state_of
+from core.run_state import damage, state_of
+from core.store import Run
 from core.values import as_text
 from tasks.options import outdated
 
@@ -40,7 +40,7 @@ class Point:
 
     @property
     def state(self) -> str:
-        """todo, running, stopped, failed or done."""
+        """One of core.run_state.STATES."""
         return state_of(self.folder)
 
     @property
@@ -74,21 +74,18 @@ def table(points: Iterable[Point]) -> list[str]:
 def remarks(points: Iterable[Point]) -> list[str]:
     """Return what a reader of the results of these points should know: older revisions, results of several commits."""
     points = list(points)
-    lines = []
+    lines = [
+        f"run {point.index}: {point.folder}: {damage(point.folder)}" for point in points if point.state == "damaged"
+    ]
     for sweep in sorted({(point.options.run.dir, point.options.run.sweep) for point in points}):
-        for run in _readable(Path(sweep[0]) / sweep[1]):
-            old = outdated(run)
-            lines += [f"{run.folder}: {old}; its results are of before a correction (CHANGELOG.md)"] if old else []
+        for path in sorted((Path(sweep[0]) / sweep[1]).glob("*/options.yaml")):
+            try:
+                if old := outdated(Run.load(path.parent)):
+                    lines.append(f"{path.parent}: {old}; its results are of before a correction (CHANGELOG.md)")
+            except SieveError as error:
+                lines.append(str(error) if str(path.parent) in str(error) else f"{path.parent}: {error}")
     made = Counter(commit for point in points for commit in commits(point.folder))
     if len(made) > 1:
         counts = ", ".join(f"{commit} ({count})" for commit, count in made.most_common())
         lines.append(f"results come from several commits of the code: {counts}; + is with uncommitted changes")
     return lines
-
-
-def _readable(folder: Path) -> list[Run]:
-    runs = []
-    for path in sorted(folder.glob("*/options.yaml")):
-        with suppress(SieveError):  # a damaged folder has a line of its own in the table
-            runs.append(Run.load(path.parent))
-    return runs

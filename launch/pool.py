@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from core import exit_codes as codes
 from core.errors import StoreError
-from core.store import is_locked, read_status
+from core.run_state import is_locked, read_status
 from launch.console import Screen, how_far
 from launch.failure import record_failure
 from launch.gpu_slots import environment
@@ -32,6 +32,7 @@ OUTPUT = "output.txt"
 STATES = {
     "done": "done",
     "failed": "failed",
+    "damaged": "damaged (--repair does them anew)",
     "stopped": "stopped",
     "todo": "not started",
     "elsewhere": "running elsewhere",
@@ -93,7 +94,7 @@ class Pool:
         self.screen.line(_summary(found))
         if found.count("done") == len(found):
             return codes.DONE
-        return codes.RESUME if asked or "failed" not in found else codes.FAILED
+        return codes.RESUME if asked or not {"failed", "damaged"} & set(found) else codes.FAILED
 
     def _loop(self, interrupts: Interrupts) -> bool:
         """Start and reap until nothing is left; return whether somebody asked to stop."""
@@ -123,7 +124,7 @@ class Pool:
             point = self.queue.popleft()
             # Looked up now, not at the beginning: another launcher may have come first.
             state = point.state
-            if state in ("done", "running") or (state == "failed" and not self.retry):
+            if state in ("done", "running", "damaged") or (state == "failed" and not self.retry):
                 self.states[point.signature] = "elsewhere" if state == "running" else state
                 continue
             slot = self.free.popleft()

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,21 +23,19 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import SieveError, SweepError
-from core.limits import SweepName
-from core.options import read_arguments
-from core.registry import nearest
+from core.options import OWN
 from core.store import folder_of
-from core.values import as_text, said
+from core.values import Again, as_text
+from launch.command import Command
+from launch.distributions import BOUNDS, DEFAULTS
 from launch.located_yaml import Document, Located
-from launch.parameter import MOST, Parameter, given
+from launch.parameter import Parameter, given
 from launch.points import Point
 from launch.schema import read_parameters
+from launch.sweep_keys import ON_THE_SERVER, check_top, method_of, name_of
 
-METHODS = ("grid", "random", "bayes")
-ONLY_WANDB = ("project", "entity", "description", "early_terminate", "controller", "scheduler")
-KEYS = ("program", "name", "method", "metric", "command", "parameters", "run_cap", *ONLY_WANDB)
-COMMAND = ["${env}", "${interpreter}", "${program}", "${args}"]  # what an agent starts where the file says nothing
-OURS = {"run.sweep": "the sweep's name:", "run.dir": "--dir"}
+OURS = {"run.sweep": "the sweep's name:", "run.dir": "--dir"} | dict.fromkeys(OWN, "the options")
+MOST = 100_000  # more points at once than this are a mistake in the file
 Resolve = Callable[[Mapping[str, Any]], Any]
 
 
@@ -47,10 +46,12 @@ class Sweep:
     Attributes:
         document: the file.
         name: folder of the results, below run.dir.
-        method: grid, random, or bayes (which only W&B can do).
+        method: grid, random, or what only W&B can do: bayes, custom.
         program: the script that does one run, relative to the toolkit's folder.
         run_cap: at most so many points, or None.
         parameters: by dotted option name, in the order of the file.
+        command: what a W&B agent starts.
+        fixed: the options that the command itself gives every run.
     """
 
     document: Document
@@ -59,6 +60,8 @@ class Sweep:
     program: str
     run_cap: int | None
     parameters: dict[str, Parameter]
+    command: Command
+    fixed: dict[str, str]
 
     @classmethod
     def read(cls, path: str | Path) -> Sweep:
@@ -70,31 +73,48 @@ class Sweep:
         """
         document = Document(path)
         root = document.root
-        document.check_keys(root, KEYS, "key")
+        check_top(document)
         if "parameters" not in root:
             raise document.error(0, "no parameters:; a sweep needs at least task: {value: ...} there")
-        name = _name(document)
-        parameters = _fixed(document, name) | read_parameters(document, root["parameters"])
+        name, program = name_of(document), root.get("program", Located("main.py", 0)).value
+        command = Command.read(document, program)
+        fixed = command.arguments({})
+        sweep = fixed.pop("run.sweep", name)
+        if sweep != name:
+            text = f"command: has --run.sweep={sweep} but name: is {name}; they must agree"
+            raise document.error(command.line, text)
+        parameters = read_parameters(document, root["parameters"])
         for option, where in OURS.items():
             if option in parameters:
                 raise document.error(parameters[option].line, f"{option} is not a parameter; it comes from {where}")
-        _check_metric(document)
-        return cls(document, name, _method(document), _program(document), _run_cap(document), parameters)
+        cap = root["run_cap"].value if "run_cap" in root else None
+        return cls(
+            document, name, method_of(document), program, None if cap is None else int(cap), parameters, command, fixed
+        )
 
     def program_in(self, root: Path) -> Path:
         """Return the path of the script, which lies in the toolkit's folder.
 
         Raises:
-            SweepError: it is not there.
+            SweepError: it is not there, or no Python.
         """
-        if not (root / self.program).is_file():
-            item = self.document.root.get("program", Located(self.program, 0))
+        path, item = root / self.program, self.document.root.get("program", Located(self.program, 0))
+        if not path.is_file():
             raise self.document.error(item.line, f"program: there is no {self.program} in {root}")
-        return root / self.program
+        if path.suffix != ".py" or root.resolve() not in path.resolve().parents:
+            raise self.document.error(
+                item.line, f"program: {self.program} is no Python script in {root}, as main.py is"
+            )
+        return path
 
     def with_values(self, values: Mapping[str, str]) -> Sweep:
         """Return the sweep with parameters set (or added) to one value each."""
-        return replace(self, parameters=self.parameters | {name: given(name, text) for name, text in values.items()})
+        return replace(
+            self,
+            parameters=self.parameters | {name: given(name, text) for name, text in values.items()},
+            command=self.command.without(values),
+            fixed={name: text for name, text in self.fixed.items() if name not in values},
+        )
 
     def config(self, values: Mapping[str, str], runs: int | None, run_dir: str | None) -> dict[str, Any]:
         """Return the sweep as the W&B server takes it.
@@ -105,16 +125,17 @@ class Sweep:
             run_dir: the folder of all results, or None for the one beside main.py.
         """
         config = Located(self.document.root, 0).plain() | {"name": self.name, "program": self.program}
+        config["parameters"] = exact(config["parameters"])
         for name, text in values.items():
             _remove(config["parameters"], name)
             config["parameters"][name] = {"value": text}
         if runs is not None:
             config["run_cap"] = runs
+        words = list(self.command.without([*values, *(["run.dir"] if run_dir else [])]).words)
         more = [f"--run.dir={Path(run_dir).resolve()}"] if run_dir else []
-        if not any(word.startswith("--run.sweep=") for word in config.setdefault("command", COMMAND)):
+        if "run.sweep" not in self.command.arguments({}):
             more.append(f"--run.sweep={self.name}")
-        config["command"] = [*config["command"], *more]
-        return config
+        return config | {"command": [*words, *more]}
 
     def has_end(self) -> bool:
         """Return whether the number of points is known."""
@@ -130,7 +151,7 @@ class Sweep:
             raise self.document.error(
                 self.document.root["method"].line, "a random sweep has no list to choose from; use --all or --only"
             )
-        grids = {name: parameter.grid(self.document) for name, parameter in self.parameters.items()}
+        grids = {name: parameter.grid(self.document, MOST) for name, parameter in self.parameters.items()}
         return {name: values for name, values in grids.items() if len(values) > 1}
 
     def points(self, resolve: Resolve, run_dir: str, runs: int | None = None) -> list[Point]:
@@ -148,6 +169,8 @@ class Sweep:
         found: dict[str, Point] = {}
         for located in self._combinations(self.run_cap if runs is None else runs):
             values = {name: item.value for name, item in located.items()}
+            for name, text in self.fixed.items():  # an agent gives both
+                values[name] = Again(text, values[name]) if name in values else text
             try:
                 options = resolve(values | run)
             except SieveError as error:
@@ -160,30 +183,34 @@ class Sweep:
         return [replace(point, varying=varying) for point in points]
 
     def _combinations(self, cap: int | None) -> Iterator[dict[str, Located]]:
-        if self.method == "bayes":
+        if self.method in ON_THE_SERVER:
             line = self.document.root["method"].line
-            raise self.document.error(line, "method: bayes needs the W&B server; add --wandb")
+            raise self.document.error(line, f"method: {self.method} needs the W&B server; add --wandb")
         if self.method == "random":
             if cap is None:
                 raise self.document.error(0, "method: random has no end; give run_cap: N there, or --runs N")
+            self._check_size("search", cap, cap)
             for index in range(cap):
                 yield {name: parameter.draw(index) for name, parameter in self.parameters.items()}
             return
-        lists = [parameter.grid(self.document) for parameter in self.parameters.values()]
-        size = 1
-        for values in lists:
-            size *= len(values)
-        if min(size, cap or size) > MOST:
-            raise self.document.error(0, f"the grid has {size} points; more than {MOST} need run_cap: N or --runs N")
-        for values in itertools.islice(itertools.product(*lists), cap):
+        size = math.prod(parameter.count(self.document) for parameter in self.parameters.values())
+        wanted = size if cap is None else min(size, cap)
+        self._check_size("grid", size, wanted)
+        lists = [parameter.grid(self.document, wanted) for parameter in self.parameters.values()]
+        for values in itertools.islice(itertools.product(*lists), wanted):
             yield dict(zip(self.parameters, values, strict=True))
+
+    def _check_size(self, what: str, size: int, wanted: int) -> None:
+        if wanted > MOST:
+            text = f"the {what} has {size} points; more than {MOST} need run_cap: N or --runs N"
+            raise self.document.error(0, text)
 
     def _at_its_line(self, text: str, located: Mapping[str, Located]) -> SweepError:
         """Name the line of the parameter that `text`, an error of `resolve`, is about."""
 
         def position(name: str) -> int:
             quoted = [re.escape(repr(word)) for word in (name, located[name].value) if isinstance(word, str)]
-            match = re.search(rf"(?<![\w.]){re.escape(name)}=|{'|'.join(quoted)}", text)
+            match = re.search(rf"(?<![\w.]){re.escape(name)}(=| is given twice)|{'|'.join(quoted)}", text)
             return match.start() if match else len(text)
 
         name = min(located, key=position)
@@ -193,75 +220,18 @@ class Sweep:
         return self.document.error(line, text) if line else SweepError(f"--set: {text}")
 
 
+def exact(block: Any) -> Any:
+    """Return parameters with every whole number beyond 2^53 as text: as a number, the server may round it."""
+    if isinstance(block, dict):
+        return {name: item if name in (*BOUNDS, *DEFAULTS) else exact(item) for name, item in block.items()}
+    if isinstance(block, list):
+        return [exact(item) for item in block]
+    return str(block) if isinstance(block, int) and abs(block) > 2**53 else block
+
+
 def _remove(block: dict[str, Any], name: str) -> None:
     """Take a parameter out of a plain `parameters:` block, also where it is nested."""
     block.pop(name, None)
     for group, entry in block.items():
         if name.startswith(f"{group}.") and "parameters" in entry:
             _remove(entry["parameters"], name.removeprefix(f"{group}."))
-
-
-def _name(document: Document) -> str:
-    item = document.root.get("name")
-    if item is None:
-        return document.path.stem
-    refusal = SweepName().refusal(item.value) if isinstance(item.value, str) else f"is not {SweepName()}"
-    if refusal:
-        raise document.error(item.line, f"name: {said(item.plain())!r} {refusal}")
-    return item.value
-
-
-def _method(document: Document) -> str:
-    if "method" not in document.root:
-        raise document.error(0, f"no method:; allowed: {', '.join(METHODS)}")
-    method, line = document.root["method"]
-    if method not in METHODS:
-        near = nearest(str(method), METHODS)
-        raise document.error(line, f"unknown method {method!r}; allowed: {', '.join(METHODS)}{near}")
-    return method
-
-
-def _program(document: Document) -> str:
-    program = document.root.get("program", Located("main.py", 0))
-    if not isinstance(program.value, str):
-        raise document.error(program.line, "program: must name a script, main.py")
-    return program.value
-
-
-def _run_cap(document: Document) -> int | None:
-    item = document.root.get("run_cap", Located(None, 0))
-    cap = item.value
-    if cap is not None and (not isinstance(cap, int) or isinstance(cap, bool) or cap < 1):
-        raise document.error(item.line, f"run_cap: {cap} is not a whole number above 0")
-    return cap
-
-
-def _check_metric(document: Document) -> None:
-    metric = document.root.get("metric")
-    if metric is None:
-        return
-    if not isinstance(metric.value, dict) or "name" not in metric.value:
-        raise document.error(metric.line, "metric: needs name: and goal:")
-    document.check_keys(metric.value, ("name", "goal", "target"), "key of metric:")
-    goal, line = metric.value.get("goal", Located("minimize", 0))
-    if goal not in ("minimize", "maximize"):
-        raise document.error(line, f"goal: {goal} is not one of minimize, maximize")
-
-
-def _fixed(document: Document, name: str) -> dict[str, Parameter]:
-    """Return the options that `command:` gives to every run, so that they hold here as they do under W&B."""
-    item = document.root.get("command")
-    if item is None:
-        return {}
-    words = item.plain()
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise document.error(item.line, 'command: must be a list of words, such as ["${program}", "${args}"]')
-    after = words[words.index("${program}") + 1 :] if "${program}" in words else []
-    try:
-        options = read_arguments([word for word in after if not word.startswith("${")])
-    except SieveError as error:
-        raise document.error(item.line, f"command: {error}") from None
-    sweep = options.pop("run.sweep", name)
-    if sweep != name:
-        raise document.error(item.line, f"command: has --run.sweep={sweep} but name: is {name}; they must agree")
-    return {option: given(option, text, item.line) for option, text in options.items()}

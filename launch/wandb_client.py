@@ -109,13 +109,19 @@ def _look(api: Any, path: str) -> dict[str, Any]:
     }
 
 
+def _one_line(error: Exception) -> str:
+    from core.wandb import mistake
+
+    return mistake(error) if hasattr(error, "errors") else " ".join(str(error).split()) or type(error).__name__
+
+
 def main() -> None:
     """Answer the question on stdin."""
     with contextlib.redirect_stdout(sys.stderr):  # where the client says what it does
         try:
             answer = _answer(json.load(sys.stdin))
         except Exception as error:  # whatever the client raises is an answer to the user
-            answer = {"error": " ".join(str(error).split()) or type(error).__name__}
+            answer = {"error": _one_line(error)}
     json.dump(answer, sys.stdout)
 
 

@@ -211,5 +211,5 @@ class Masks(Mapping[str, Tensor]):
             raise MaskError(f"{path} holds masks of other weights: of network {written}, this is {network}")
         try:
             return cls.unpacked({name: t for name, t in tensors.items() if not name.startswith("|")}, device)
-        except (KeyError, ValueError) as error:
-            raise MaskError(f"{path} is not a mask file: {error}") from None
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise MaskError(f"{path} is not a mask file: {(str(error).splitlines() or ['?'])[0]}") from None

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from core.errors import MaskError
 from core.files import write_atomic, write_npz
+from core.npz import Unreadable, read_npz
 
 NETWORK, STATISTICS = "|network", "|statistics|"  # no parameter can be called so
 SUFFIXES = (".npz", ".safetensors")
@@ -67,14 +67,16 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], str]:
                 about = file.metadata() or {}
                 names = json.loads(about.get("order", "[]")) or file.keys()
                 return {name: file.get_tensor(name) for name in names}, about.get("network", "")
-        with np.load(path, allow_pickle=False) as file:
-            network = str(file[NETWORK]) if NETWORK in file.files else ""
-            return {name: torch.from_numpy(file[name]) for name in file.files if name != NETWORK}, network
+        arrays = read_npz(path)
+        network = str(arrays.pop(NETWORK, ""))
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}, network
     except FileNotFoundError:
         there = ", ".join(sorted(p.stem for p in Path(path).parent.glob(f"*{suffix}"))) or "none"
         raise MaskError(f"no mask file {path}; masks there: {there}") from None
-    except (OSError, ValueError, KeyError, BadZipFile, SafetensorError) as error:
-        raise MaskError(f"{path} is not a mask file: {str(error).splitlines()[0]}") from None
+    except Unreadable as error:
+        raise MaskError(f"{path} is not a mask file: it {error}") from None
+    except (OSError, ValueError, TypeError, SafetensorError) as error:
+        raise MaskError(f"{path} is not a mask file: {(str(error).splitlines() or ['?'])[0]}") from None
 
 
 def _suffix(path: Path) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from core.errors import CheckpointError
+from core.npz import Unreadable, read_npz
 from layers import LocallyConnected2d
 
 
@@ -58,15 +57,15 @@ def read_tensors(path: Path) -> Mapping[str, Tensor]:
         raise CheckpointError(f"there is no file {str(path)!r} with weights; a run's are in tensors/*.npz")
     try:
         if path.suffix == ".npz":
-            if not zipfile.is_zipfile(path):
-                raise ValueError("it is not an .npz")
-            with np.load(path, allow_pickle=False) as file:
-                return {name: torch.from_numpy(file[name]) for name in file.files}
+            return {name: torch.from_numpy(array) for name, array in read_npz(path).items()}
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # torch would recommend to unpickle it
         raise CheckpointError(f"{path} is not a torch.save file, or it holds more than tensors and numbers") from None
-    except (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
+    except Unreadable as error:
+        raise CheckpointError(f"{path} {error}") from None
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, EOFError, MemoryError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path} cannot be read: {why}") from None
     weights = found.get("weights", found.get("state_dict", found)) if isinstance(found, dict) else found
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise CheckpointError(f"{path} holds no weights by name; expected a state_dict, or weights or state_dict")

@@ -20,16 +20,16 @@ from tqdm import tqdm
 
 from core.errors import OptionError, SieveError, StoreError
 from core.files import write_atomic, write_json
-from core.options import revisions, signature
+from core.limits import SweepName
+from core.options import OWN, revisions, signature
 from core.store import describe
 from tasks.options import resolve_stored
 
 log = logging.getLogger("sieve")
 CACHE = Path("cache/wandb")
 WANTED = re.compile(r"(summary|environment)\.json|(masks|arrays)/[\w.-]+\.npz")
-NAME = re.compile(r"[\w.-]+/[\w.-]+")
+NAME = re.compile(r"(?!\.+/)[\w.-]+/(?!\.+$)[\w.-]+", re.ASCII)  # a path of two folders: neither . nor ..
 DONE = "finished"  # W&B's word
-OURS = ("signature", "revision")  # in a config, and no options
 PAGE = 200
 
 
@@ -67,9 +67,15 @@ def pull(project: str, sweeps: Collection[str], cache: Path = CACHE) -> Path:
     """
     import wandb
 
+    from core.wandb import mistake
+
     folder = cache / project
-    wandb.setup(wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
+    try:
+        wandb.setup(wandb.Settings(silent=True))
+        known = wandb.login(prompt=False, verify=False)
+    except (ValueError, wandb.errors.UsageError) as error:
+        raise OptionError(f"W&B: {mistake(error)}") from None
+    if not known:
         raise OptionError(f"reading {project} from W&B needs an account: wandb login; or --runs runs")
     try:
         found = _listed(wandb.Api(), project, sweeps)
@@ -109,7 +115,7 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
     from wandb.errors import Error
 
     index = folder / "known.json"
-    known: dict[str, dict[str, Any]] = json.loads(index.read_text()) if index.exists() else {}
+    known = _known(index)
     there: dict[str, dict[str, Any]] = {}
     finished = [item for item in found if item[1].state == DONE]
     for sweep, run in tqdm(finished, desc=f"W&B {'/'.join(folder.parts[-2:])}", unit="run"):
@@ -129,6 +135,20 @@ def _read(found: Collection[Listed], folder: Path, sweeps: Collection[str]) -> N
         if entry["folder"] not in kept:
             shutil.rmtree(folder / entry["folder"], ignore_errors=True)
     write_json(index, {k: v for k, v in (known | there).items() if k not in gone})
+
+
+def _known(index: Path) -> dict[str, dict[str, Any]]:
+    """Return what was read before; {} where the file does not say so, and entries that lead elsewhere are left out."""
+    try:
+        known = json.loads(index.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    keys = {"mark", "sweep", "folder"}
+    return {
+        identity: entry
+        for identity, entry in (known.items() if isinstance(known, dict) else ())
+        if isinstance(entry, dict) and keys <= entry.keys() and not SweepName().refusal(str(entry["folder"]))
+    }
 
 
 def _save(sweep: str, run: Any, root: Path) -> str:
@@ -164,7 +184,7 @@ def _history(run: Any) -> list[dict[str, Any]]:
 def _options(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the options in a W&B config; parameters that the sweep nests are opened."""
     found: dict[str, Any] = {}
-    config = {name: value for name, value in config.items() if prefix + name not in OURS}
+    config = {name: value for name, value in config.items() if prefix + name not in OWN}
     for name, value in config.items():
         if isinstance(value, dict) and name != "_wandb":
             found |= _options(value, f"{prefix}{name}.")

@@ -9,7 +9,8 @@ import traceback
 import torch
 
 from core import exit_codes as code
-from core.errors import SieveError
+from core.digests import seal
+from core.errors import DamagedError, SieveError, StoreError
 from core.fit import Stopped, fit
 from core.malloc import keep_freed_memory
 from core.option_groups import TaskOptions
@@ -34,22 +35,36 @@ def execute(run: Run, options: TaskOptions, mirrors: Mirrors, signals: Signals) 
         task = TASKS[options.task](options, run, mirrors)
         record_environment(run.folder, device_name(task.device), torch.get_num_threads(), command_line())
         fit(task, run, options.seed, options.run, mirrors, signals)
+        Run.load(run.folder)  # somebody may have removed it
+        seal(run.folder)
         run.write_status("done")
         append_result(run)
         log.info("done: %s", run.folder)
         return code.DONE
     except (Stopped, KeyboardInterrupt) as signal:
-        run.write_status("stopped")
+        _record(run, "stopped")
         log.warning("stopped by %s; start it again to go on", str(signal) or "SIGINT")
         return code.RESUME
+    except DamagedError as error:
+        _record(run, "damaged", f"{error}; run.py FILE --repair does it anew")
+        log.error("main.py: %s", error)
+        return code.BAD_INPUT
     except SieveError as error:
-        run.write_status("failed", error=str(error))
+        _record(run, "failed", str(error))
         log.error("main.py: %s", error)
         return code.BAD_INPUT
     except BaseException as error:
-        run.write_status("failed", error=f"{type(error).__name__}: {error}")
+        _record(run, "failed", f"{type(error).__name__}: {error}")
         log.error("%s", traceback.format_exc())
         return code.FAILED
+
+
+def _record(run: Run, state: str, error: str | None = None) -> None:
+    """Write how a run ended; on a full disk there is only the log to say it."""
+    try:
+        run.write_status(state, **({} if error is None else {"error": error}))
+    except StoreError as full:
+        log.error("main.py: %s", full)
 
 
 def device_name(device: torch.device) -> str:

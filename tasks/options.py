@@ -11,7 +11,7 @@ from core.cached import cached
 from core.conditions import inert
 from core.errors import BatchError, OptionError
 from core.option_groups import TaskOptions
-from core.options import assemble, build, changed, leaves, revisions
+from core.options import OWN, assemble, build, changed, check_own, leaves, open_groups, revisions
 from core.store import Run
 from masks.options import METHODS, MaskOptions, ScoreConfig, mask_options, method_of
 from tasks.registry import OPTIONS
@@ -21,12 +21,16 @@ def resolve(values: Mapping[str, Any]) -> TaskOptions:
     """Return the checked options of a run from dotted names.
 
     Args:
-        values: at least `task`; texts from a command line or values from a sweep file.
+        values: at least `task`; texts from a command line or values from a sweep file; mappings of groups are opened,
+            and what W&B hands back beside the options (`core.options.OWN`) is compared with them.
 
     Raises:
-        OptionError: no task, an unknown task, method, option or value.
+        OptionError: no task, an unknown task, method, option or value; two values for one option.
         BatchError: the mask batch is not a multiple of `mask.samples`.
     """
+    own = {name: values[name] for name in OWN if name in values}
+    given = {name: value for name, value in values.items() if name not in own}
+    values = open_groups(given, lambda name: name in _every_option())
     if "task" not in values:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
     task, method = str(values["task"]), values.get("mask.method")
@@ -40,6 +44,7 @@ def resolve(values: Mapping[str, Any]) -> TaskOptions:
     if isinstance(mask, MaskOptions):
         check_batch(options)
     check_lengths(options)
+    check_own(options, own)
     return options
 
 

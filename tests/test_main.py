@@ -80,6 +80,15 @@ def test_help_shows_tasks_and_options(capsys):
     assert "--mask.keep" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--_wandb={}"], ["--task=tuple", "--help"]])
+def test_an_agent_that_gives_nothing_to_train_is_told_so(arguments, monkeypatch, capsys):
+    told = []
+    monkeypatch.setattr("core.wandb.refused", told.append)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "x")
+    assert main.main(arguments) == code.BAD_INPUT
+    assert "gave no options of a run; command: of the sweep needs ${args}" in capsys.readouterr().err and told
+
+
 def test_no_account_key_reaches_a_run_folder(tmp_path):
     secret = "0123456789abcdef0123456789abcdef01234567"
     command = [

@@ -58,7 +58,10 @@ def test_dry_run_and_check_run_nothing(run, tmp_path):
     assert lines[1] == (
         f"{sys.executable} {program} --task=tuple_ff --log=none --seed=2 --run.sweep=pretend '--run.dir=a folder'"
     )
-    assert run("toy.yaml", "--check").stdout == "toy.yaml: 3 runs; every option and value is valid\n"
+    checked = run("toy.yaml", "--check").stdout.splitlines()
+    assert checked[0] == "toy.yaml: 3 runs; every option and value is valid" and len(checked) == 6
+    assert checked[3] == f"run 2: /usr/bin/env python {program.relative_to(ROOT)} --task=tuple_ff --log=none --seed=2"
+    assert "no --run.sweep=pretend" in checked[5]
     assert [path.name for path in tmp_path.iterdir()] == ["toy.yaml"]
 
 

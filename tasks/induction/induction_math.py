@@ -26,8 +26,9 @@ from core.trackers import Mirrors
 from data.epochs import Epochs
 from data.induction_arithmetic import QUESTION
 from layers.eval_mode import outputs
-from masks.algebra import Masks, fingerprint
+from masks.algebra import Masks
 from masks.graft import Graft
+from masks.mask_files import fingerprint
 from masks.maskable import maskable
 from masks.masking import Given, Hard, Sample
 from masks.model import MaskedModel, Masking, freeze

@@ -3,7 +3,7 @@
 import pytest
 
 from core.errors import BatchError, OptionError
-from core.options import build, changed, coerce, flatten, leaves, read_arguments, revisions, signature
+from core.options import build, changed, coerce, flatten, leaves, open_groups, read_arguments, revisions, signature
 from tasks.options import options_class, resolve
 from tasks.registry import OPTIONS
 
@@ -124,7 +124,9 @@ def test_command_lines():
         "grad_clip": "-1",
         "flag": "true",
     }
-    assert read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"]) == {"mask.lr": "0.1", "mask.x.y": "[1, 2]"}
+    nested = read_arguments(["--mask={'lr': 0.1, 'x': {'y': [1, 2]}}"])
+    assert open_groups(nested, lambda name: False) == {"mask.lr": 0.1, "mask.x.y": [1, 2]}
+    assert open_groups(nested, lambda name: True) == nested
     with pytest.raises(OptionError, match="'tuple_ff' is not an option"):
         read_arguments(["tuple_ff"])
 
@@ -223,3 +225,24 @@ def test_options_survive_flattening(task, method):
     options = resolve({"task": task, "seed": 5} | ({"mask.method": method} if masked else {}))
     assert build(options_class(task, method), flatten(options)) == options
     assert set(flatten(options)) == set(leaves(type(options)))
+
+
+def test_all_unknown_names_are_answered_at_once():
+    with pytest.raises(OptionError) as caught:
+        resolve(
+            {
+                "task": "tuple_ff",
+                "profile": "x",
+                "stop_after": 1,
+                "mask_lr": 1,
+                "split_count": 3,
+                "n_splits": 2,
+                "sede": 1,
+            }
+        )
+    assert str(caught.value).startswith(
+        "unknown option 'profile'; that is a sweep file, see sweeps/; unknown option 'stop_after'; here it is "
+        "train.steps; unknown option 'mask_lr'; here it is mask.lr; unknown option 'split_count'"
+    )
+    assert "'n_splits'; this task has none (others have it as split.count)" in str(caught.value)
+    assert "'sede'; did you mean 'seed'?" in str(caught.value)

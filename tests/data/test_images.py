@@ -68,8 +68,29 @@ def test_mnist():
     ("changes", "text"),
     [
         ({"y_test": None}, "lacks y_test; it has x_train, y_train, x_test"),
-        ({"x_train": np.zeros((50, 4, 5), np.uint8)}, r"x_train is uint8 \[50, 4, 5\]; it must be uint8 \[N, C"),
-        ({"x_test": np.zeros((20, 3, 4, 5))}, r"x_test is float64 \[20, 3, 4, 5\]; it must be uint8"),
+        (
+            {"x_train": np.zeros((50, 4, 5), np.uint8)},
+            r"x_train is uint8 \[50, 4, 5\]: no channels; x_train\[:, None\] adds one; it must be uint8 \[N, C",
+        ),
+        (
+            {"x_test": np.zeros((20, 3, 4, 5))},
+            r"x_test is float64 \[20, 3, 4, 5\]: from 0 to 1; .* bytes; it must be uint8",
+        ),
+        ({"x_test": np.zeros((20, 3, 4, 5), int)}, r"\]: x_test.astype\(np.uint8\) would do; it must be uint8"),
+        (
+            {"x_train": np.zeros((50, 8, 8, 3), np.uint8)},
+            r"x_train is uint8 \[50, 8, 8, 3\]: channels last; np.moveaxis\(x_train, -1, 1\) puts",
+        ),
+        (
+            {"y_train": np.zeros((50, 1), int)},
+            r"y_train is int64 \[50, 1\]: y_train\[:, 0\] would do; it must be 50 whole",
+        ),
+        (
+            {"y_train": np.eye(50)},
+            r"y_train is float64 \[50, 50\]: a row each; y_train.argmax\(1\) if they are one-hot",
+        ),
+        ({"y_train": np.zeros(50)}, r"y_train is float64 \[50\]: y_train.astype\(np.int64\) would do"),
+        ({"y_train": np.full(50, -1)}, r"y_train is int64 \[50\], -1 to -1; it must be 50 whole numbers from 0"),
         ({"y_train": np.zeros(49, int)}, r"y_train is int64 \[49\]; it must be 50 whole numbers from 0"),
         ({"y_train": np.full(50, -1)}, "must be 50 whole numbers from 0"),
         ({"y_train": np.full(50, 2**63, np.uint64)}, "must be 50 whole numbers from 0 to 99999 at most"),

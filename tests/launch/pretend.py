@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.errors import OptionError
 from core.option_groups import RunOptions, TaskOptions
-from core.options import build
+from core.options import build, open_groups
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE_MAIN = Path(__file__).with_name("fake_main.py")
@@ -33,7 +33,7 @@ def fake_resolve(values):
     """Check values as tasks.options.resolve does, for one small task."""
     if values.get("task") != "toy":
         raise OptionError(f"unknown task {values.get('task')!r}; allowed: toy")
-    return build(FakeOptions, values)
+    return build(FakeOptions, open_groups(values, lambda name: False))
 
 
 def tuple_sweep(seeds: str, program: str = "tests/launch/fake_main.py") -> str:

@@ -55,25 +55,68 @@ def test_ctrl_c_reaches_the_run_once_and_it_saves(point_of, monkeypatch):
 
 def test_tensorboard_runs_beside_it_and_ends_with_it(point_of, monkeypatch, tmp_path):
     marks = tmp_path / "board.json"
-    program = """import json, os, sys, time
+    program = """import json, os, socket, sys, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+listener.listen()
 json.dump([os.getpid(), *sys.argv], open(sys.argv[1], "w"))
 time.sleep(60)"""
     monkeypatch.setattr(foreground, "TENSORBOARD", [sys.executable, "-c", program, str(marks)])
     monkeypatch.setenv("FAKE", "1=wait")
     point = point_of("tb")
 
+    said = io.StringIO()
+
     def sleep(_):
-        if marks.exists() and marks.read_text().endswith("]") and point.state == "running":
+        if "TensorBoard" in said.getvalue() and point.state == "running":
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(foreground.time, "sleep", sleep)
-    said = io.StringIO()
     run_here(point, FAKE_MAIN, Screen(said), grace=60)
     pid, *arguments = json.loads(marks.read_text())
     port = arguments[arguments.index("--port") + 1]
     assert f"TensorBoard: http://localhost:{port}\n" in said.getvalue()
     assert arguments[arguments.index("--logdir") + 1] == str(point.folder)
     assert not alive(pid)
+
+
+QUICKER = """import pathlib, socket, sys, time
+first = pathlib.Path(sys.argv[1])
+if not first.exists():
+    first.touch()
+    sys.exit(1)
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[-1])))
+listener.listen()
+time.sleep(60)"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who listens")
+def test_the_address_is_that_of_our_own_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(foreground, "TENSORBOARD", [sys.executable, "-c", QUICKER, str(tmp_path / "first")])
+    with socket.socket() as theirs:  # somebody who takes the port between our look and our start
+        theirs.bind(("127.0.0.1", 0))
+        theirs.listen()
+        port = theirs.getsockname()[1]
+        monkeypatch.setattr(foreground, "free_port", lambda first=port: port if first == port else free_port(first))
+        board = foreground._Board(tmp_path, Screen(said := io.StringIO()))
+        try:
+            assert not foreground.listens(board.child.pid, port)
+            while "TensorBoard" not in said.getvalue():
+                board.look()
+            assert f"http://localhost:{port}\n" not in said.getvalue()
+            assert said.getvalue() == f"TensorBoard: http://localhost:{board.port}\n" and board.port > port
+        finally:
+            board.end()
+
+
+def test_a_tensorboard_that_never_starts_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(foreground, "TENSORBOARD", [sys.executable, "-c", "raise SystemExit(3)"])
+    board = foreground._Board(tmp_path, Screen(said := io.StringIO()))
+    while not said.getvalue():
+        board.look()
+    assert said.getvalue() == "TensorBoard ended with code 3; the run goes on without it\n"
+    board.end()
 
 
 def test_no_tensorboard_without_its_log(point_of):

@@ -93,8 +93,11 @@ def test_the_name_places_the_runs(sweep_file):
 def test_options_in_the_command_hold_for_every_run(sweep_file):
     command = 'command: ["${env}", python3, "${program}", "--run.sweep=toy", "--mask.steps=7", "${args}"]\n'
     assert points(sweep_file(command + HEAD))[0].options.mask.steps == 7
-    given = points(sweep_file(command + HEAD + "  mask.steps: {value: 8}\n"))
-    assert given[0].options.mask.steps == 8
+    same = points(sweep_file(command + HEAD + "  mask.steps: {value: 7.0}\n"))
+    assert same[0].options.mask.steps == 7
+    assert points(sweep_file(command + HEAD), **{"mask.steps": "8"})[0].options.mask.steps == 8
+    two = sweep_file(command + HEAD + "  mask.steps: {values: [7, 8]}\n")
+    assert error_of(two) == ":5: mask.steps is given twice: 7 and 8"  # as an agent's run would say
 
 
 @pytest.mark.parametrize(
@@ -103,11 +106,24 @@ def test_options_in_the_command_hold_for_every_run(sweep_file):
         ("{min: 0.5, max: 2.0}", lambda x: 0.5 <= x <= 2.0),
         ("{distribution: uniform, min: 1, max: 2}", lambda x: 1 <= x <= 2 and isinstance(x, float)),
         ("{min: 3, max: 5}", lambda x: x in (3, 4, 5) and isinstance(x, int)),
-        ("{distribution: log_uniform_values, min: 1e-4, max: 0.1}", lambda x: 1e-4 <= x <= 0.1),
+        ("{distribution: log_uniform_values, min: 1.0e-4, max: 0.1}", lambda x: 1e-4 <= x <= 0.1),
         ("{distribution: q_uniform, min: 0, max: 1, q: 0.25}", lambda x: x in (0, 0.25, 0.5, 0.75, 1)),
         ("{distribution: categorical, values: [a, b]}", lambda x: x in ("a", "b")),
         ("{distribution: constant, value: 9}", lambda x: x == 9),
         ("{distribution: normal, mu: 5, sigma: 0.001}", lambda x: abs(x - 5) < 0.01),
+        ("{distribution: q_normal, mu: 5, q: 0.5}", lambda x: x * 2 == int(x * 2)),
+        ("{distribution: log_normal, sigma: 0.5}", lambda x: 0 < x < 20),
+        ("{distribution: q_log_normal}", lambda x: x >= 0 and x == int(x)),
+        ("{distribution: beta, a: 2}", lambda x: 0 < x < 1),
+        ("{distribution: q_beta, q: 0.1}", lambda x: abs(x * 10 - round(x * 10)) < 1e-9),
+        ("{distribution: log_uniform, min: -2, max: 1}", lambda x: math.exp(-2) <= x <= math.e),
+        ("{distribution: inv_log_uniform, min: -2, max: 1}", lambda x: math.exp(-1) <= x <= math.exp(2)),
+        ("{distribution: inv_log_uniform_values, min: 0.1, max: 7}", lambda x: 0.1 <= x <= 7),
+        ("{distribution: q_log_uniform_values, min: 1, max: 9, q: 2}", lambda x: x in (0, 2, 4, 6, 8)),
+        ("{distribution: q_log_uniform, min: 0, max: 2.2, q: 2}", lambda x: x in (0, 2, 4, 6, 8)),
+        ("{distribution: int_uniform, min: -1, max: 36893488147419103232}", lambda x: -1 <= x <= 2**65),
+        ("{distribution: uniform, min: -1.7e+308, max: 1.7e+308}", math.isfinite),
+        ("{distribution: categorical_w_probabilities, values: [a, b], probabilities: [0.5, 0.5]}", "ab".__contains__),
     ],
 )
 def test_every_distribution_draws_within_its_bounds(sweep_file, spec, holds):
@@ -163,11 +179,12 @@ def test_random_points_stay_when_more_are_asked_for_or_a_parameter_is_added(swee
         ("methd: grid\n" + HEAD,
          ":1: unknown key 'methd'; allowed: program, name, method, metric, command, parameters"),
         (HEAD + "metric: {name: x, gaol: minimize}\n",
-         ":4: unknown key of metric: 'gaol'; allowed: name, goal, target; did you mean 'goal'?"),
+         ":4: unknown key of metric: 'gaol'; allowed: name, goal, target, impute, impute_while_running; "
+         "did you mean 'goal'?"),
         (HEAD + "metric:\n  name: x\n  goal: down\n", ":6: goal: down is not one of minimize, maximize"),
-        ("parameters:\n  task: {value: toy}\n", ": no method:; allowed: grid, random, bayes"),
+        ("parameters:\n  task: {value: toy}\n", ": no method:; allowed: grid, random, bayes, custom"),
         ("method: gird\nparameters:\n  task: {value: toy}\n",
-         ":1: unknown method 'gird'; allowed: grid, random, bayes; did you mean 'grid'?"),
+         ":1: unknown method 'gird'; allowed: grid, random, bayes, custom; did you mean 'grid'?"),
         ("method: bayes\nparameters:\n  task: {value: toy}\n",
          ":1: method: bayes needs the W&B server; add --wandb"),
         ("method: grid\n", ": no parameters:; a sweep needs at least task: {value: ...} there"),
@@ -185,22 +202,23 @@ def test_random_points_stay_when_more_are_asked_for_or_a_parameter_is_added(swee
         (HEAD + "  seed: [3, 4]\n", ":4: parameter 'seed' has no keys; write seed: {values: [3, 4]}"),
         (HEAD + "  seed:\n    values: [1]\n    valeus: [2]\n",
          ":6: unknown key 'valeus' of parameter 'seed'; allowed: value, values, distribution, min, max, q, "
-         "mu, sigma, probabilities, parameters; did you mean 'values'?"),
+         "mu, sigma, a, b, probabilities, parameters; did you mean 'values'?"),
         (HEAD + "  mask:\n    lr: {value: 1}\n", ":5: unknown key 'lr' of parameter 'mask'"),
         (HEAD + "  seed: {values: []}\n",
          ":4: parameter 'seed' needs values: as a list with at least one entry, such as values: [1, 2]"),
         (HEAD + "  seed: {value: {a: 1}}\n",
-         ":4: parameter 'seed' has a mapping as its value; write nested ones under parameters:"),
+         ":4: unknown option 'seed.a'; did you mean 'seed'?"),
         (HEAD + "  seed: {value: 1, min: 2}\n",
          ":4: parameter 'seed' of distribution constant has no min:; allowed: distribution, value"),
         (HEAD + "  seed: {distribution: int_uniform, min: 2}\n",
          ":4: parameter 'seed' of distribution int_uniform needs min: and max:"),
         (HEAD + "  seed: {distribution: unifrom, min: 1, max: 2}\n",
          ":4: parameter 'seed' has the unknown distribution 'unifrom'; allowed: constant, categorical, "
-         "int_uniform, uniform, q_uniform, log_uniform_values, normal; "
-         "did you mean 'uniform'?"),
+         "categorical_w_probabilities, int_uniform, uniform, q_uniform, log_uniform, q_log_uniform, inv_log_uniform, "
+         "log_uniform_values, q_log_uniform_values, inv_log_uniform_values, normal, q_normal, log_normal, "
+         "q_log_normal, beta, q_beta; did you mean 'uniform'?"),
         (HEAD + "  seed: {min: 1, max: 2.5}\n",
-         ":4: parameter 'seed' has one whole bound; add distribution: int_uniform or uniform"),
+         ":4: parameter 'seed' has one whole bound; add distribution: uniform, or write both alike"),
         (HEAD + "  seed:\n    min: 9\n    max: 2\n", ":5: parameter 'seed' has min: 9 above max: 2"),
         (HEAD + "  seed: {distribution: int_uniform, min: 1, max: 2.5}\n",
          ":4: parameter 'seed' needs max: as a whole number, not 2.5"),
@@ -214,7 +232,7 @@ def test_random_points_stay_when_more_are_asked_for_or_a_parameter_is_added(swee
          ":4: parameter 'mask.lr' is uniform, which a grid cannot list; write values: [...] or "
          "method: random"),
         (HEAD + "  seed: {min: 1, max: 1000000000}\n",
-         ": the grid has 100001 points; more than 100000 need run_cap: N or --runs N"),
+         ": the grid has 1000000000 points; more than 100000 need run_cap: N or --runs N"),
         (HEAD + "  mask.rl: {value: 1}\n", ":4: unknown option 'mask.rl'; did you mean 'mask.lr'?"),
         (HEAD + "  mask_lr: {value: 1}\n", ":4: unknown option 'mask_lr'; here it is mask.lr"),
         (HEAD + "  mask.lr:\n    values:\n      - 0.1\n      - fast\n", ":7: mask.lr=fast is not a finite number"),

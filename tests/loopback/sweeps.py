@@ -87,8 +87,8 @@ def commands(state: State, sweep: StoredSweep, agent: StoredAgent) -> list[dict[
         return [{"type": "exit"}]
     if sweep.queue:
         run = sweep.queue.pop(0)
-        # The real server puts the client's own entry among the arguments of a run it resumes.
-        extra = {"_wandb": run.raw_config.get("_wandb", {"value": {}})}
+        # The real server passes the whole configuration of a run it resumes, with the client's own entry.
+        extra = {"_wandb": {"value": {}}} | run.raw_config
         run.state, run.preempting, run.exitcode = "pending", False, None
         return [hand_out("resume", sweep, agent, run, extra)]
     point = grid.next_point(sweep.config, sweep.points, sweep.id)

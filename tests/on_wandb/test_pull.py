@@ -90,7 +90,8 @@ def test_the_same_runs_give_the_same_tables(server, machine, drawing, tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [("{", "it is no JSON mapping"), ("{}", "no wandb_project in it"), ("[]", "it is no JSON mapping"),
-     (json.dumps({"wandb_project": "sieve"}), "'sieve' is not of the form entity/project")],
+     *((json.dumps({"wandb_project": name}), f"{name!r} is not of the form entity/project")
+       for name in ("sieve", "../..", "./x", "a/..", "a/.", "/x", "a/b/c", "a/b c?"))],
 )  # fmt: skip
 def test_a_config_that_is_none(tmp_path, content, text):
     (tmp_path / "config.json").write_text(content)

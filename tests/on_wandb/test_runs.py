@@ -162,3 +162,14 @@ def test_an_account_that_is_none_is_one_line(machine, tmp_path, key, text):
     ended, said = machine.run(*machine.main(tmp_path / "r", "--seed=9"), WANDB_API_KEY=key)
     lines = [line for line in said.splitlines() if line.startswith("main.py: ")]
     assert ended == code.BAD_INPUT and len(lines) == 1 and text in lines[0] and "Traceback" not in said, said
+
+
+@pytest.mark.parametrize(("name", "value", "text"), [
+    ("WANDB_MODE", "sideways", "log=wandb: WANDB_MODE=sideways: input should be 'online'"),
+    ("WANDB_BASE_URL", "nonsense", "log=wandb: WANDB_BASE_URL=nonsense: input should be a valid URL"),
+    ("WANDB_PROJECT", "a/b c?", "log=wandb: Invalid project name 'a/b c?'"),
+    ("WANDB_INIT_TIMEOUT", "soon", "log=wandb: WANDB_INIT_TIMEOUT=soon: input should be a valid number"),
+])  # fmt: skip
+def test_a_mistake_in_the_settings_is_one_line(machine, tmp_path, name, value, text):
+    ended, said = machine.run(*machine.main(tmp_path / "r"), **{name: value})
+    assert ended == code.BAD_INPUT and said.count("\n") == 1 and text in said, said
