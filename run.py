@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Run the experiments of a sweep file on this machine: one that it asks for, some, or all. See --help."""
+"""Run the experiments of a sweep file, one that it asks for, some, or all, here or on a cluster. See --help."""
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from importlib.util import find_spec
@@ -12,14 +13,17 @@ try:
     from core import exit_codes as codes
     from core.errors import SieveError
     from core.trackers import check
-    from launch.arguments import read_arguments
+    from launch.arguments import AUTO, CONTROLS, read_arguments
     from launch.console import Screen
     from launch.foreground import run_here
-    from launch.gpu_slots import read_slots
+    from launch.gpu_slots import jobs_here, read_slots
     from launch.on_wandb import run_on_wandb
     from launch.points import remarks, table
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
+    from launch.slurm.control import control, failures, listing
+    from launch.slurm.launcher import run_on_slurm
+    from launch.snapshot import snapshot
     from launch.sweep import Sweep
     from tasks.options import resolve
 except ModuleNotFoundError as missing:
@@ -33,22 +37,23 @@ def main(argv: list[str]) -> int:
     """Do what the command line asks and return the exit code."""
     args, screen = read_arguments(argv), Screen(sys.stdout)
     sweep, settings = Sweep.read(args.file), read_settings(args.set)
-    slots = read_slots(args.gpus, args.jobs or 1)
+    slots = read_slots(args.gpus, jobs_here(args.gpus) if args.jobs == AUTO else args.jobs or 1)
     program = sweep.program_in(ROOT)
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
     if args.wandb and not args.check:
-        return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, screen)
+        return run_on_wandb(args, sweep, examples(sweep, settings, resolve, run_dir, args.runs), slots, ROOT, screen)
     if args.check:
         from tasks.check import Checked  # torch: two seconds that a list need not take
 
         points = examples(sweep, settings, Checked(), run_dir, args.runs)
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
-    dry = args.list or args.check or args.dry_run
-    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed)
+    controls = [word for word in CONTROLS if getattr(args, word)]
+    dry = args.list or args.check or args.dry_run or args.failures
+    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed or args.deadline)
     if args.only:
         points = only(points, args.only)
-    elif not (dry or pool) and len(points) > 1:
+    elif not (dry or pool or controls or args.slurm) and len(points) > 1:
         answers = ask(sweep, settings, sys.stdin, screen)
         argv = [*argv, "--set", *(f"{name}={answers[name]}" for name in answers if name not in settings)]
         points = select(sweep, answers, resolve, run_dir, args.runs)
@@ -56,19 +61,30 @@ def main(argv: list[str]) -> int:
         end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
         screen.line(f"{args.file}: {end}; every option and value is valid")
     if args.list:
-        screen.lines([*table(points), *remarks(points)])
+        screen.lines([*(listing(points) or table(points)), *remarks(points)])
+    if args.failures:
+        screen.lines(failures(points))
     if args.dry_run:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:
         return codes.DONE
+    if controls:
+        return control(controls[0], points, every=not (args.only or args.set), screen=screen)
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
     for log in {point.options.log for point in points}:
         check(log)
+    if args.slurm:
+        return run_on_slurm(args, sweep, points, ROOT, screen)
+    if args.jobs == AUTO:
+        slots = read_slots(args.gpus, jobs_here(args.gpus, sum(point.state != "done" for point in points)))
+    if args.snapshot:
+        program = snapshot(ROOT, run_dir) / sweep.program
     if len(points) == 1 and not pool:
         code = run_here(points[0], program, screen, slots[0])
     else:
-        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only))
+        deadline = 60 * args.deadline if args.deadline else math.inf
+        code = Pool(program, slots, screen, deadline=deadline).run(points, retry=args.retry_failed or bool(args.only))
     again = shlex.join([sys.argv[0], *argv])
     if code == codes.RESUME:
         screen.line(f"to go on: {again}")
