@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from submitit.core.utils import FailedJobError, FailedSubmissionError
-from submitit.slurm.slurm import SlurmExecutor, SlurmJob
+from submitit.slurm.slurm import SlurmExecutor
 
 from launch.slurm import records
 from launch.slurm.cluster import SlurmError, largest_array, leaving_a_job, partitions, words
@@ -61,12 +61,12 @@ class _Executor(SlurmExecutor):
         )
         self.parameters["map_count"] = len(one.tasks)
 
-    def submit_tasks(self) -> SlurmJob:
-        """Call sbatch."""
+    def submit_tasks(self) -> str:
+        """Call sbatch, and return the number of the array."""
         # -P: the code is the copy's, and not what lies where run.py was started
         python = [sys.executable, "-u", "-P", "-m", "launch.slurm.task", str(self.one.path)]
         # A signal to save that comes before Python listens must not end the task.
-        return self._submit_command(shlex.join(["sh", "-c", "trap '' USR2; exec \"$@\"", "sh", *python]))
+        return self._submit_command(shlex.join(["sh", "-c", "trap '' USR2; exec \"$@\"", "sh", *python])).job_id
 
 
 def submit(
@@ -112,7 +112,7 @@ def _sbatch(executor: _Executor) -> str:
     try:
         # submitit prints what sbatch complained about, and raises it
         with leaving_a_job(), contextlib.redirect_stderr(io.StringIO()):
-            return executor.submit_tasks().job_id
+            return executor.submit_tasks()
     except (FailedJobError, FailedSubmissionError) as error:
         raise SlurmError(f"sbatch: {words(str(error))}") from None
 

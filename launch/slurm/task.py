@@ -102,7 +102,7 @@ def _agent(one: Submission, interrupts: Interrupts) -> tuple[int, bool]:
     env |= {"PATH": f"{Path(sys.executable).parent}:{env.get('PATH', os.defpath)}", "WANDB_DIR": what["wandb_dir"]}
     child = Child(command, cwd=what["place"], env=env, stdin=subprocess.DEVNULL)
     told = False
-    while child.code() is None:
+    while (code := child.code()) is None:
         if interrupts.count and not told:
             told = True
             child.send(signal.SIGTERM)  # forwarded to the run
@@ -110,7 +110,7 @@ def _agent(one: Submission, interrupts: Interrupts) -> tuple[int, bool]:
             child.send(signal.SIGKILL)
         time.sleep(0.1)
     child.send(signal.SIGKILL)
-    return child.code(), told
+    return code, told
 
 
 def _requeue() -> int:
