@@ -21,7 +21,7 @@ try:
     from launch.points import remarks, table
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
-    from launch.slurm.control import control, failures, listing
+    from launch.slurm.control import check_not_queued, control, failures, listing
     from launch.slurm.launcher import run_on_slurm
     from launch.snapshot import snapshot
     from launch.sweep import Sweep
@@ -76,6 +76,8 @@ def main(argv: list[str]) -> int:
         check(log)
     if args.slurm:
         return run_on_slurm(args, sweep, points, ROOT, screen)
+    if not args.only:
+        check_not_queued(points)
     if args.jobs == AUTO:
         slots = read_slots(args.gpus, jobs_here(args.gpus, sum(point.state != "done" for point in points)))
     if args.snapshot:

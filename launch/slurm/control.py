@@ -12,7 +12,7 @@ from launch.failure import failure_lines
 from launch.points import Point, table
 from launch.slurm import records
 from launch.slurm.cluster import call, check_installed
-from launch.slurm.queue import AT_WORK, ENDED, HELD, NEVER, UNKNOWN, WAITING, Job, Queue, remarks
+from launch.slurm.queue import ACTIVE, AT_WORK, ENDED, HELD, NEVER, UNKNOWN, WAITING, Job, Queue, remarks
 
 AT_ONCE = 500  # job numbers on a command line
 COMMANDS = {"cancel": ["scancel"], "hold": ["scontrol", "hold"], "release": ["scontrol", "release"]}
@@ -48,6 +48,18 @@ def failures(points: Sequence[Point]) -> list[str]:
             output = tasks[point.signature][0].folder / f"{job.number}_0_log.out"
         lines += failure_lines(point, output, f"its job {_said(job)}" if output else "")
     return lines or ["no failed runs"]
+
+
+def check_not_queued(points: Sequence[Point]) -> None:
+    """Raise SweepError where Slurm has jobs for some of the points, or may have: they would be run twice."""
+    found = submitted(points)
+    states = Queue(found).states(points)
+    busy = [job for state, job in states.values() if job is not None and state in (*ACTIVE, "unknown")]
+    if busy:
+        raise SweepError(
+            f"Slurm has {len(busy)} of these runs ({busy[0].number} {busy[0].state}; --list shows all), submitted by "
+            f"{found[-1].user} on {found[-1].host}: wait, or --cancel them; --only N does a run here all the same"
+        )
 
 
 def submitted(points: Sequence[Point]) -> list[records.Submission]:

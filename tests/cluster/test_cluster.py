@@ -63,6 +63,7 @@ def test_time_limit_and_preemption_cost_nothing(make, tmp_path):
     try:
         wait_for(lambda: "start 2" in sweep.said(), "the job to be put back before its limit", 150)
         assert "saved, and back in the queue" in sweep.said()
+        sweep.slurm("scontrol", "update", f"job={sweep.records()[0]['job']}_0", "TimeLimit=30")  # once is enough
         wait_for(lambda: read_status(folder).get("state") == "running", "the run to go on", 60)
         urgent = ["sbatch", "-p", "urgent", "-w", "node1", "--exclusive", "-o", "/dev/null", "--wrap", "sleep 5"]
         sweep.slurm(*urgent)

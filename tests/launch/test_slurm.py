@@ -213,6 +213,15 @@ def test_one_launcher_at_a_time_and_one_cluster(slurm):
     assert slurm.run("--slurm").startswith("5 submitted, 1 done\n")
 
 
+def test_what_slurm_has_is_not_run_here_too(slurm):
+    slurm.run("--slurm", "--set", "seed=1")
+    said = slurm.run("--all", code=codes.BAD_INPUT)
+    assert said.startswith("Slurm has 1 of these runs (1_0 PENDING; --list shows all), submitted by ")
+    slurm.know(fail={"squeue": "no answer"})
+    assert slurm.run("--all", code=codes.BAD_INPUT).startswith("Slurm has 1 of these runs (1_0 UNKNOWN;")
+    assert slurm.run("--only", "1", "--jobs", "1").endswith("1 done\n")
+
+
 def test_hold_and_release(slurm):
     slurm.run("--slurm", "--only", "1-4")
     slurm.job("1", 0, "RUNNING", "None")
