@@ -10,8 +10,9 @@ from core import exit_codes as codes
 from core.registry import nearest
 
 EPILOG = """\
-Without --all, --only, --jobs, --gpus or --retry-failed, run.py asks for each parameter that has several
-values and runs that point here. Finished points are never run again; stopped ones go on where they were.
+Without --all, --only, --jobs, --gpus, --retry-failed, --deadline or --slurm, run.py asks for each parameter
+that has several values and runs that point here. Finished points are never run again; stopped ones go on
+where they were.
 Exit code: 0 all done; 1 some failed; 2 a mistake in the command or the file; 75 stopped, run it to go on."""
 
 NOT_ON_WANDB = (
@@ -53,7 +54,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line of run.py; a mistake is one line and exit code 2."""
     parser = Parser(
         prog="run.py",
-        description="Run the experiments of a sweep file on this machine.",
+        description="Run the experiments of a sweep file on this machine, on W&B agents or on a Slurm cluster.",
         epilog=EPILOG,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
