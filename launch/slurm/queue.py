@@ -98,7 +98,8 @@ class Queue:
         try:
             here = configuration().get("ClusterName", "")
             mine = [one for one in self.submissions if one.cluster == here]
-            self._read(call("squeue", "-h", "-r", "-t", "all", "-o", "%F|%K|%j|%T|%r", *_named(mine)))
+            if mine:
+                self._read(call("squeue", "-h", "-r", "-t", "all", "-o", "%F|%K|%j|%T|%r", *_named(mine)))
         except SlurmError as error:
             self.silent = str(error)
             return

@@ -46,18 +46,20 @@ class _Executor(SlurmExecutor):
         if after:
             given["dependency"] = ",".join(filter(None, [given.get("dependency"), f"afterany:{after}"]))
         cpus = given.get("cpus_per_task")
-        known = {name: given.pop(name) for name in list(given) if name in self._valid_parameters()}
         more = {"requeue": True, "signal": f"USR2@{settings.saving}"} | given
         if "no_requeue" in given:
             del more["requeue"]
         self.update_parameters(
-            **{"time": None, "nodes": 1, "ntasks_per_node": 1, "wckey": None} | known,
+            time=None,  # the partition's own, and not submitit's five minutes
+            wckey=None,
+            nodes=1,
+            ntasks_per_node=1,
             job_name=one.name,
             array_parallelism=jobs,
             stderr_to_stdout=True,
             setup=[f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"],
             srun_args=[f"--cpus-per-task={cpus}"] if cpus else None,  # since 22.05 srun does not take it from sbatch
-            additional_parameters=more,
+            additional_parameters=more,  # all of the user's: names that mean something to submitit mean nothing here
         )
         self.parameters["map_count"] = len(one.tasks)
 

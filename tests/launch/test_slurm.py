@@ -100,10 +100,18 @@ def slurm(tmp_path, monkeypatch, sweep_file, capsys):
 
 def test_a_sweep_is_submitted_in_arrays_and_returns_at_once(slurm, monkeypatch):
     monkeypatch.setattr(launcher, "snapshot", snapshot)
-    said = slurm.run("--slurm", "partition=main,time=4:00:00,cpus_per_task=3,qos=low,hold=true", "--jobs", "2")
+    said = slurm.run("--slurm", "partition=main,time=4:00:00,cpus_per_task=3,qos=low,setup=x,hold=true", "--jobs", "2")
     assert said.startswith("6 submitted\njob 1 (pretend-") and said.splitlines()[-1].startswith("run.py ")
     one, two = (job["script"] for job in slurm["jobs"].values())
-    for line in ("--array=0-2%2", "--partition=main", "--time=4:00:00", "--qos=low", "--hold", "--signal=USR2@90"):
+    for line in (
+        "--array=0-2%2",
+        "--partition=main",
+        "--time=4:00:00",
+        "--qos=low",
+        "--setup=x",
+        "--hold",
+        "--signal=USR2@90",
+    ):
         assert f"#SBATCH {line}\n" in one and f"#SBATCH {line}\n" in two
     assert "#SBATCH --requeue\n" in one and "--wckey" not in one
     assert "dependency" not in one and "#SBATCH --dependency=afterany:1\n" in two  # never more than 2 at a time
