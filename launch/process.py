@@ -62,9 +62,9 @@ class Child:
 
 
 class Interrupts:
-    """Counts SIGINT, SIGTERM, SIGHUP and SIGUSR2 (from Slurm, shortly before the end of a job) inside a `with` block
-    instead of being killed by them.
+    """Counts SIGINT, SIGTERM, SIGHUP and SIGUSR2 inside a `with` block instead of being killed by them.
 
+    SIGUSR2 is what Slurm sends shortly before the end of a job.
     The children do not inherit this: exec resets handlers, but would keep an ignored signal ignored.
 
     Args:

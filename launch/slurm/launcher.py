@@ -26,8 +26,7 @@ SENDS = ("todo", "stopped")
 
 
 def run_on_slurm(args: Namespace, sweep: Sweep, points: Sequence[Point], root: Path, screen: Screen) -> int:
-    """Submit the points that need it and return the exit code: DONE unless runs failed (FAILED) or are
-    unknown (RESUME).
+    """Submit the points that need it and return the exit code: DONE, FAILED if runs failed, RESUME if some are unknown.
 
     Args:
         args: the command line of run.py.
