@@ -1,13 +1,13 @@
 # make demo: install, run a small real experiment, draw its figures.   make test: install, run the tests.
 # make lint: check format, style and types.   make docs: pages of the public classes in docs/api.
-# make gpu: every task on a GPU beside the CPU.
+# make gpu: every task on a GPU beside the CPU.   make test-cluster: the tests on a Slurm of their own (root; Debian).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PUBLIC := masks.model masks.masking masks.algebra masks.graft masks.units masks.fills masks.packed_masks \
 	masks.methods layers models core.store core.fit core.option_groups tasks.task analysis paper.figure
 
-.PHONY: demo test lint docs gpu fuzz benchmarks
+.PHONY: demo test test-cluster lint docs gpu fuzz benchmarks
 
 demo: $(VENV)/.installed
 	$(BIN)/python run.py sweeps/small/tuple_ff.yaml --all --jobs 3
@@ -16,6 +16,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+test-cluster: $(VENV)/.installed
+	SIEVE_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/python -m ruff format --check

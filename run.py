@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Run the experiments of a sweep file on this machine: one that it asks for, some, or all. See --help."""
+"""Run the experiments of a sweep file, one that it asks for, some, or all, here or on a cluster. See --help."""
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from importlib.util import find_spec
@@ -12,16 +13,19 @@ try:
     from core import exit_codes as codes
     from core.errors import SieveError
     from core.trackers import check
-    from launch.arguments import read_arguments
+    from launch.arguments import AUTO, CONTROLS, read_arguments
     from launch.as_agents_do import agent_lines
     from launch.console import Screen
     from launch.foreground import run_here
-    from launch.gpu_slots import read_slots
+    from launch.gpu_slots import jobs_here, read_slots
     from launch.metric import check_metrics
     from launch.on_wandb import run_on_wandb
     from launch.points import remarks, table
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
+    from launch.slurm.control import check_not_queued, control, failures, listing
+    from launch.slurm.launcher import run_on_slurm
+    from launch.snapshot import snapshot
     from launch.sweep import Sweep
     from launch.verify import repair, verify
     from tasks.options import resolve
@@ -36,24 +40,25 @@ def main(argv: list[str]) -> int:
     """Do what the command line asks and return the exit code."""
     args, screen = read_arguments(argv), Screen(sys.stdout)
     sweep, settings = Sweep.read(args.file), read_settings(args.set)
-    slots = read_slots(args.gpus, args.jobs or 1)
+    slots = read_slots(args.gpus, jobs_here(args.gpus) if args.jobs == AUTO else args.jobs or 1)
     program = sweep.program_in(ROOT)
     run_dir = args.dir or ("runs" if Path.cwd() == ROOT else str(ROOT / "runs"))
     if args.wandb and not args.check:
         points = examples(sweep, settings, resolve, run_dir, args.runs)
         agent_lines(sweep.with_values(settings), points, resolve)
-        return run_on_wandb(args, sweep, points, slots, screen)
+        return run_on_wandb(args, sweep, points, slots, ROOT, screen)
     if args.check:
         from tasks.check import Checked  # torch: two seconds that a list need not take
 
         points = examples(sweep, settings, Checked(), run_dir, args.runs)
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
-    dry = args.list or args.check or args.dry_run
-    pool = bool(args.all or args.jobs or args.gpus or args.retry_failed or args.verify or args.repair)
+    controls = [word for word in CONTROLS if getattr(args, word)]
+    dry = args.list or args.check or args.dry_run or args.failures
+    pool = any((args.all, args.jobs, args.gpus, args.retry_failed, args.deadline, args.verify, args.repair))
     if args.only:
         points = only(points, args.only)
-    elif not (dry or pool) and len(points) > 1:
+    elif not (dry or pool or controls or args.slurm) and len(points) > 1:
         answers = ask(sweep, settings, sys.stdin, screen)
         argv = [*argv, "--set", *(f"{name}={answers[name]}" for name in answers if name not in settings)]
         points = select(sweep, answers, resolve, run_dir, args.runs)
@@ -63,7 +68,9 @@ def main(argv: list[str]) -> int:
         check_metrics(sweep, points)
         screen.lines([f"{args.file}: {end}; every option and value is valid", *started])
     if args.list:
-        screen.lines([*table(points), *remarks(points)])
+        screen.lines([*(listing(points) or table(points)), *remarks(points)])
+    if args.failures:
+        screen.lines(failures(points))
     if args.dry_run:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:
@@ -73,14 +80,26 @@ def main(argv: list[str]) -> int:
         if not points or not args.repair:
             return codes.FAILED if points else codes.DONE
         repair(points, screen)
+    if controls:
+        return control(controls[0], points, every=not (args.only or args.set), screen=screen)
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
     for log in {point.options.log for point in points}:
         check(log)
+    if args.slurm:
+        return run_on_slurm(args, sweep, points, ROOT, screen)
+    if not args.only:
+        check_not_queued(points)
+    if args.jobs == AUTO:
+        slots = read_slots(args.gpus, jobs_here(args.gpus, sum(point.state != "done" for point in points)))
+    if args.snapshot:
+        program = snapshot(ROOT, run_dir) / sweep.program
     if len(points) == 1 and not pool:
         code = run_here(points[0], program, screen, slots[0])
     else:
-        code = Pool(program, slots, screen).run(points, retry=args.retry_failed or bool(args.only) or args.repair)
+        deadline = 60 * args.deadline if args.deadline else math.inf
+        retry = args.retry_failed or bool(args.only) or args.repair
+        code = Pool(program, slots, screen, deadline=deadline).run(points, retry=retry)
     again = shlex.join([sys.argv[0], *argv])
     if code == codes.RESUME:
         screen.line(f"to go on: {again}")

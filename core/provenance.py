@@ -13,6 +13,7 @@ import platform
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from core.files import write_json
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "numpy", "wandb")
 FILE = "environment.json"
+SNAPSHOT = "snapshot.json"  # beside the code where that is a copy (launch.snapshot): what it is a copy of
 CHANGES_NOTHING = ("command", "started")  # of an entry; all else is a reason for a new one
 
 
@@ -41,7 +43,8 @@ def record_environment(folder: Path, device: str, threads: int, command: list[st
         "command": command, "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     entries = read_environment(folder)
-    if not entries or any(entries[-1].get(key) != entry[key] for key in entry if key not in CHANGES_NOTHING):
+    keys = entry.keys() | (entries[-1].keys() if entries else set())
+    if not entries or any(entries[-1].get(key) != entry.get(key) for key in keys - {*CHANGES_NOTHING}):
         write_json(Path(folder) / FILE, [*entries, entry])
 
 
@@ -55,7 +58,12 @@ def read_environment(folder: Path) -> list[dict[str, Any]]:
 
 
 def code_version() -> dict[str, Any]:
-    """Return the commit of the code that runs and whether it was changed since ("dirty"); None outside of git."""
+    """Return the commit of the code that runs and whether it was changed since ("dirty"); None outside of git.
+
+    Of a copy of the code ("snapshot", its name), what was true when the copy was made.
+    """
+    with suppress(OSError, ValueError):
+        return dict(json.loads((ROOT / SNAPSHOT).read_text()))
     tracked = _git("ls-files", "--error-unmatch", str(Path(__file__).resolve())) is not None  # and not merely inside
     commit = _git("rev-parse", "HEAD") if tracked else None
     changed = None if commit is None else _git("status", "--porcelain", "--", "*.py", "requirements.txt")

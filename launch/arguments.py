@@ -13,13 +13,36 @@ from core.registry import nearest
 from core.values import said
 
 EPILOG = """\
-Without --all, --only, --jobs, --gpus or --retry-failed, run.py asks for each parameter that has several
-values and runs that point here. Finished points are never run again; stopped ones go on where they were.
+Without --all, --only, --jobs, --gpus, --retry-failed, --deadline or --slurm, run.py asks for each parameter
+that has several values and runs that point here. Finished points are never run again; stopped ones go on
+where they were.
 Exit code: 0 all done; 1 some failed; 2 a mistake in the command or the file; 75 stopped, run it to go on."""
 
-NOT_ON_WANDB = ("only", "retry_failed", "list", "dry_run", "verify", "repair")  # W&B says which points are done when
+NOT_ON_WANDB = (
+    "only",
+    "retry_failed",
+    "list",
+    "dry_run",
+    "verify",
+    "repair",
+    "failures",
+    "snapshot",
+    "deadline",
+    "cancel",
+    "hold",
+    "release",
+)
 MOST_JOBS = 1024  # a process each
 NOT_WHEN_JOINING = ("set", "runs", "dir", "check")  # the sweep is as it was created
+CONTROLS = ("cancel", "hold", "release")
+AUTO = -1
+EXCLUSIVE = {
+    "wandb": NOT_ON_WANDB,
+    "sweep": NOT_WHEN_JOINING,
+    "slurm": ("gpus", *CONTROLS, "failures"),
+    "cancel": ("hold", "release"),
+    "hold": ("release",),
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,7 +60,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Read the command line of run.py; a mistake is one line and exit code 2."""
     parser = Parser(
         prog="run.py",
-        description="Run the experiments of a sweep file on this machine.",
+        description="Run the experiments of a sweep file on this machine, on W&B agents or on a Slurm cluster.",
         epilog=EPILOG,
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -54,9 +77,24 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     )
     add("--all", action="store_true", help="run every point that is not done")
     add("--only", type=_words, metavar="N", help="run these points, failed ones too: 3,5-7 (numbers as in --list)")
-    add("--jobs", type=_few, metavar="N", help="runs at a time; with --gpus: on each group (default 1)")
+    add(
+        "--jobs", type=_jobs, metavar="N", help="runs at a time; with --gpus: on each group (default 1); auto: as cores"
+    )
     add("--gpus", metavar="G", help="groups of GPUs that work side by side: '0|1|2,3'")
     add("--retry-failed", action="store_true", help="run failed points again too")
+    add("--deadline", type=_minutes, metavar="M", help="minutes that a run may take; then it saves and ends")
+    add("--snapshot", action="store_true", help="run a copy of the code as it is now (--slurm always does)")
+    add(
+        "--slurm",
+        nargs="?",
+        const=" ",
+        metavar="K=V,...",
+        help="submit the points to Slurm: any options of sbatch, as in partition=gpu,time=240; @FILE reads them",
+    )
+    add("--per-job", type=_positive, default=1, metavar="N", help="with --slurm: so many points, in turn, in a job")
+    for word in CONTROLS:
+        add(f"--{word}", action="store_true", help=f"{word} the sweep's jobs on Slurm (or those of --only)")
+    add("--failures", action="store_true", help="show why runs failed, and the last lines of each")
     add("--runs", type=_positive, metavar="N", help="at most so many points, instead of the file's run_cap")
     add("--wandb", action="store_true", help="create the sweep on W&B and start an agent for it in every slot")
     add("--sweep", type=_words, metavar="ID", help="join this sweep on W&B (ENTITY/PROJECT/ID) instead of creating one")
@@ -68,11 +106,31 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--dry-run", action="store_true", help="print the commands, and run nothing")
     args = parser.parse_args(list(argv))
     args.wandb = args.wandb or bool(args.sweep)
-    for first, others in (("wandb", NOT_ON_WANDB), ("sweep", NOT_WHEN_JOINING)):
+    for first, others in EXCLUSIVE.items():
         for name in others:
+            if name == "runs" and args.slurm:
+                continue  # how many agents to submit
             if getattr(args, first) and getattr(args, name):
                 parser.error(f"--{name.replace('_', '-')} does not go with --{first}")
+    if args.per_job > 1 and not args.slurm:
+        parser.error("--per-job goes with --slurm")
+    if args.slurm and args.jobs == AUTO:
+        parser.error("--jobs auto is for this machine; with --slurm a number, or nothing for all at once")
     return args
+
+
+def _jobs(text: str) -> int:
+    return AUTO if text == "auto" else _few(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return minutes
 
 
 def _positive(text: str) -> int:

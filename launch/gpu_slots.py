@@ -35,14 +35,27 @@ def read_slots(gpus: str | None, jobs: int) -> list[str | None]:
     return groups * jobs  # in this order the first runs go to different GPUs
 
 
+def jobs_here(gpus: str | None, runs: int | None = None) -> int:
+    """Return the number that `--jobs auto` stands for: a run for each core, or one on each group of GPUs.
+
+    Args:
+        gpus: as of `read_slots`.
+        runs: how many there are to do; more places than that would only take threads from each. None: enough.
+    """
+    return 1 if gpus is not None else max(1, min(_cores(), runs or _cores()))
+
+
 def environment(slot: str | None, slots: int) -> dict[str, str]:
     """Return the environment of a run in one of `slots` places.
 
     The cores are divided among the places: eight runs with a thread per core each would stand in each other's
     way. An OMP_NUM_THREADS set by the user is left alone.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    found = {"OMP_NUM_THREADS": str(max(1, cores // slots)), **os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    found = {"OMP_NUM_THREADS": str(max(1, _cores() // slots)), **os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     if slot is not None:
         found["CUDA_VISIBLE_DEVICES"] = slot
     return found
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,6 +14,7 @@ from launch.agents import Agents
 from launch.console import Screen
 from launch.points import Point
 from launch.select_points import read_settings
+from launch.slurm.launcher import agents_on_slurm, check_slurm
 from launch.sweep import Sweep
 from launch.wandb_client import create, look
 
@@ -21,15 +22,16 @@ SEEN_BY_WANDB = ("auto", "wandb", "all")  # values of --log
 
 
 def run_on_wandb(
-    args: Namespace, sweep: Sweep, points: Sequence[Point], slots: Sequence[str | None], screen: Screen
+    args: Namespace, sweep: Sweep, points: Sequence[Point], slots: Sequence[str | None], root: Path, screen: Screen
 ) -> int:
-    """Create the sweep, or join it, work on it in every slot, and return the exit code.
+    """Create the sweep, or join it, work on it in every slot (or submit agents to Slurm), and return the exit code.
 
     Args:
         args: the command line of run.py.
         sweep: the file.
         points: of the sweep, checked; some of them where it has no end.
         slots: an entry per agent: its CUDA_VISIBLE_DEVICES, or None.
+        root: the toolkit's folder.
         screen: where to say how it goes.
 
     Raises:
@@ -38,6 +40,8 @@ def run_on_wandb(
     for point in points:
         if point.options.log not in SEEN_BY_WANDB:
             raise SweepError(f"{args.file}: log={point.options.log} keeps W&B empty; leave log out, or log=all")
+    if args.slurm:
+        check_slurm(args, points[0])  # before there is a sweep that nobody works on
     if args.sweep:
         found = look(args.sweep)
         if found["name"] not in (None, sweep.name):
@@ -47,6 +51,8 @@ def run_on_wandb(
     path = found["path"]
     folder = Path(found["dir"]) / sweep.name if found["dir"] else points[0].folder.parent
     screen.line(f"sweep {found['url']}\non any other machine: wandb agent --forward-signals {path}")
+    if args.slurm:
+        return agents_on_slurm(args, sweep, path, found["expected"], points[0], folder, root, screen)
     code = Agents(path, slots, folder, screen).run()
     if code == codes.RESUME:
         shared = [f"--{name}={value}" for name in ("jobs", "gpus") if (value := getattr(args, name))]

@@ -61,12 +61,25 @@ class Point:
         return [sys.executable, str(program), *(f"--{name}={as_text(value)}" for name, value in options)]
 
 
-def table(points: Iterable[Point]) -> list[str]:
-    """Return an aligned table: index, state, the values that vary, signature."""
-    points = list(points)
+def table(
+    points: Iterable[Point],
+    states: Mapping[str, str] | None = None,
+    more: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[str]:
+    """Return an aligned table: index, state, the values that vary, signature.
+
+    Args:
+        points: a row each.
+        states: by signature; None: those in their folders.
+        more: further columns: heading -> signature -> text.
+    """
+    points, more = list(points), more or {}
     varying = points[0].varying if points else ()
-    rows = [["run", "state", *varying, "signature"]]
-    rows += [[str(p.index), p.state, *(as_text(p.values[n]) for n in varying), p.signature] for p in points]
+    rows = [["run", "state", *varying, "signature", *more]]
+    for p in points:
+        state = p.state if states is None else states[p.signature]
+        values = [as_text(p.values[n]) for n in varying]
+        rows.append([str(p.index), state, *values, p.signature, *(column[p.signature] for column in more.values())])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -27,7 +27,13 @@ from launch.process import GRACE_SECONDS, Child, Interrupts
 TICK_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between looks at the status of the running ones
 TRIES = 3  # a lock can be held for an instant by someone who only asks whether it is held
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # it was asked to stop before it listened
+STOP_SIGNALS = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)  # it was asked to stop before it listened
 OUTPUT = "output.txt"
 STATES = {
     "done": "done",
@@ -47,7 +53,9 @@ class _Active:
     slot: str | None
     child: Child
     output_from: int
+    end: float  # of its time, on time.monotonic's clock
     stage: str = ""
+    late: bool = False
 
     def look(self) -> None:
         """Read how far it is."""
@@ -64,10 +72,21 @@ class Pool:
         slots: an entry per run at a time: its CUDA_VISIBLE_DEVICES, or None.
         screen: where to say how it goes.
         grace: seconds that runs get to save after the first Ctrl-C.
+        deadline: seconds that a run may take; it is asked to save then, and ended after the grace time.
+        patient: see `launch.process.Interrupts`.
     """
 
-    def __init__(self, program: Path, slots: Sequence[str | None], screen: Screen, grace: float = GRACE_SECONDS):
+    def __init__(
+        self,
+        program: Path,
+        slots: Sequence[str | None],
+        screen: Screen,
+        grace: float = GRACE_SECONDS,
+        deadline: float = float("inf"),
+        patient: bool = False,
+    ):
         self.program, self.slots, self.screen, self.grace = program, list(slots), screen, grace
+        self.deadline, self.interrupts = deadline, Interrupts(grace, patient)
         self.free = deque(self.slots)
         self.queue: deque[Point] = deque()
         self.active: list[_Active] = []
@@ -85,7 +104,7 @@ class Pool:
         self.retry = retry
         self.queue.extend(points)
         self.states = {point.signature: "todo" for point in points}
-        with Interrupts(self.grace) as interrupts:
+        with self.interrupts as interrupts:
             try:
                 asked = self._loop(interrupts)
             finally:  # after an error; otherwise there is nobody left
@@ -108,6 +127,7 @@ class Pool:
                 killed = True
                 self._stop(signal.SIGKILL)
             self._start()
+            self._hurry()
             self._reap(asked)
             self._show()
             if self.active:
@@ -133,8 +153,16 @@ class Pool:
                 start, command = file.tell(), point.command(self.program, {"run.quiet": "true"})
                 env = environment(slot, len(self.slots))
                 child = Child(command, env=env, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
-                self.active.append(_Active(point, slot, child, start))
+                self.active.append(_Active(point, slot, child, start, time.monotonic() + self.deadline))
             self.states[point.signature] = "running"
+
+    def _hurry(self) -> None:
+        """End the runs that have had their time: first they may save, then they are killed."""
+        now = time.monotonic()
+        for run in self.active:
+            if now > run.end:
+                run.child.send(signal.SIGKILL if run.late else signal.SIGTERM)
+                run.late, run.end = True, now + self.grace
 
     def _reap(self, asked: bool) -> None:
         for run in list(self.active):
@@ -150,6 +178,9 @@ class Pool:
         point = run.point
         if code == codes.DONE and read_status(point.folder).get("state") == "done":
             return "done"
+        late = f"did not end within the {self.deadline / 60:g} minutes it was given" if run.late else ""
+        if late:
+            self.screen.line(f"run {point.index} {late} ({point.label})")
         if code == codes.RESUME or -code in STOP_SIGNALS or (asked and code < 0):
             return "stopped"
         if code == codes.BUSY:
@@ -160,7 +191,7 @@ class Pool:
             return "elsewhere"
         output = point.folder / OUTPUT
         try:
-            error = record_failure(point.folder, run.child.pid, code, output, run.output_from)
+            error = record_failure(point.folder, run.child.pid, code, output, run.output_from, late)
         except StoreError as full:
             error = str(full)
         self.screen.line(f"run {point.index} failed ({point.label}): {error}; see {output}")

@@ -62,17 +62,23 @@ class Child:
 
 
 class Interrupts:
-    """Counts SIGINT, SIGTERM and SIGHUP inside a `with` block instead of being killed by them.
+    """Counts SIGINT, SIGTERM, SIGHUP and SIGUSR2 inside a `with` block instead of being killed by them.
 
+    SIGUSR2 is what Slurm sends shortly before the end of a job.
     The children do not inherit this: exec resets handlers, but would keep an ignored signal ignored.
+
+    Args:
+        grace: seconds of waiting after the first one.
+        patient: it is Slurm that asks, which sends signals in twos and threes; only the grace time counts.
     """
 
-    def __init__(self, grace: float = GRACE_SECONDS):
-        self.grace, self.count, self.deadline = grace, 0, float("inf")
+    def __init__(self, grace: float = GRACE_SECONDS, patient: bool = False):
+        self.grace, self.patient, self.count, self.deadline = grace, patient, 0, float("inf")
+        self.received: set[int] = set()
 
     def __enter__(self) -> Interrupts:
         self.before = {}
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
             if signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores SIGHUP; let it
                 self.before[number] = signal.signal(number, self._count)
         return self
@@ -84,8 +90,9 @@ class Interrupts:
     @property
     def enough(self) -> bool:
         """True when waiting is over: asked twice, or the grace time has passed."""
-        return self.count > 1 or time.monotonic() > self.deadline
+        return (self.count > 1 and not self.patient) or time.monotonic() > self.deadline
 
-    def _count(self, *_: object) -> None:
+    def _count(self, number: int, _: object) -> None:
+        self.received.add(number)
         self.count += 1
         self.deadline = min(self.deadline, time.monotonic() + self.grace)

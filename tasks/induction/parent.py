@@ -11,7 +11,8 @@ from core.errors import OptionError
 from core.options import flatten
 from core.store import Run
 from core.values import as_text
-from masks.algebra import Masks, fingerprint
+from masks.algebra import Masks
+from masks.mask_files import fingerprint
 from tasks.induction.induction_math_options import InductionMathOptions
 from tasks.pretrained import restore
 

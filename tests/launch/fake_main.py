@@ -45,7 +45,8 @@ with run.locked() as mine:
         sys.exit(0)
     if behaviour in ("wait", "deaf"):
         stopped = []
-        signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+        for number in (signal.SIGTERM, signal.SIGUSR2):
+            signal.signal(number, lambda *_: stopped.append(1))
         run.write_status("running", stage="control", step=43, steps=100)
         end = time.monotonic() + 60  # a failed test leaves nothing behind
         while time.monotonic() < end and (not stopped or behaviour == "deaf"):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from core.errors import SweepError
-from launch.gpu_slots import environment, read_slots
+from launch.gpu_slots import environment, jobs_here, read_slots
 
 
 def test_groups_of_gpus():
@@ -49,3 +49,9 @@ def test_what_the_user_set_is_left_alone(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     found = environment(None, 4)
     assert (found["OMP_NUM_THREADS"], found["CUDA_VISIBLE_DEVICES"]) == ("5", "7")
+
+
+def test_jobs_auto_is_a_run_for_each_core_and_no_more_than_there_are(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert [jobs_here(None), jobs_here(None, 3), jobs_here(None, 99), jobs_here(None, 0)] == [8, 3, 8, 8]
+    assert jobs_here("0|1", 5) == 1, "on each group"

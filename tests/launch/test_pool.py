@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from core import exit_codes as codes
 from core.errors import StoreError
-from core.store import read_status, state_of
+from core.run_state import read_status, state_of
 from launch.console import Screen
 from launch.pool import Pool
 from launch.select_points import select
@@ -256,3 +256,32 @@ def test_a_terminal_shows_one_line_that_moves(sweep_file, points_of, tmp_path):
         assert launcher.wait(SECONDS) == codes.RESUME
         os.close(ours)
     assert point.state == "stopped"
+
+
+def test_a_run_that_has_had_its_time_saves_or_is_killed(points_of, monkeypatch):
+    monkeypatch.setenv("FAKE", "1=wait,2=deaf")
+    points = points_of([1, 2, 3])
+    said = io.StringIO()
+    pool = Pool(FAKE_MAIN, [None] * 3, Screen(said), grace=0.5, deadline=90 * 60)
+
+    def show():  # the time has come when both are at work
+        if [point.state for point in points] == ["running", "running", "done"]:
+            for active in pool.active:
+                active.end = active.end if active.late else 0
+
+    monkeypatch.setattr(pool, "_show", show)
+    assert pool.run(points) == codes.FAILED
+    assert [point.state for point in points] == ["stopped", "failed", "done"]
+    assert read_status(points[1].folder)["error"] == "did not end within the 90 minutes it was given"
+    assert not any(alive(start["pid"]) for point in points for start in starts(point))
+    assert "run 1 did not end within the 90 minutes it was given (tuple_ff seed=1)" in said.getvalue()
+
+
+def test_a_signal_of_slurm_stops_the_runs_as_ctrl_c_does_and_may_come_twice(points_of, monkeypatch):
+    monkeypatch.setenv("FAKE", "1=wait")
+    (point,) = points_of([1])
+    pool = Pool(FAKE_MAIN, [None], Screen(io.StringIO()), patient=True)
+    send = [signal.SIGUSR2, signal.SIGTERM, signal.SIGUSR2]
+    monkeypatch.setattr(pool, "_show", lambda: point.state == "running" and send and os.kill(os.getpid(), send.pop()))
+    assert pool.run([point]) == codes.RESUME
+    assert point.state == "stopped" and signal.SIGUSR2 in pool.interrupts.received
