@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import DARK, DASHES, Plot, figure, legend_below
-from paper.induction.cells import COLOURS, HEADING, NAMES, WHAT_VARIES, accuracy, chosen, count_axis, counts, majority
+from paper.figure import BLUE, DARK, DASHES, ORANGE, Plot, figure, legend_below
+from paper.induction.cells import HEADING, NAMES, WHAT_VARIES, accuracy, chosen, count_axis, counts, majority
 from paper.induction.cells import of_task as runs_of_task
 from paper.marks import level, line
 from paper.measure import Row, with_numbers
 from tasks.induction.conditions_options import WITH_MASK
 
-LINES = {"frozen": "-", "trained": (0, (5, 2))}
+DONORS = {"frozen": BLUE, "trained": ORANGE}
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -26,7 +26,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
     for condition in (name for name in chosen(runs, "conditions") if name in WITH_MASK):
         for count in counts(runs):
             row: Row = {"condition": condition, "pairs": count}
-            row |= {donor: accuracy(runs, condition, count, donor == "trained") for donor in LINES}
+            row |= {donor: accuracy(runs, condition, count, donor == "trained") for donor in DONORS}
             rows.append(row | {"whole base": accuracy(runs, "full", count), "majority": majority(runs)})
     return with_numbers(rows)
 
@@ -40,8 +40,8 @@ def draw(rows: list[Row]) -> Figure:
         places = [row["pairs"] for row in mine]
         level(axes, mine[0]["majority"], "most frequent answer", **DASHES)
         line(axes, places, [row["whole base"] for row in mine], NAMES["full"], color=DARK)
-        for donor, style in LINES.items():
-            line(axes, places, [row[donor] for row in mine], donor, color=COLOURS[condition], linestyle=style)
+        for donor, colour in DONORS.items():
+            line(axes, places, [row[donor] for row in mine], donor, color=colour)
         count_axis(axes, places)
         axes.set_title(NAMES[condition], loc="left")
     panels[0][0].set_ylabel("accuracy on the test pairs [%]")
@@ -55,8 +55,8 @@ PLOT = Plot(
     title="The donor's part, frozen or trained",
     caption=(
         "Accuracy of the target rule on test pairs after the last step, against the number of disambiguating "
-        "training pairs, for what is kept of the base: the part from the base stays as it is (full line), or is "
-        "trained with the rest (broken line). Black: the whole base, trained. Dashes: always the most frequent "
+        "training pairs, for what is kept of the base: the part from the base stays as it is (frozen), or is "
+        "trained with the rest (trained). Black: the whole base, trained. Dashes: always the most frequent "
         "answer. Points and bars: " + WHAT_VARIES + " Small dots: single seeds. The accuracy axis need not start at 0."
     ),
     family=HEADING,
