@@ -57,7 +57,9 @@ class InductionVision(Task[InductionVisionOptions]):
             load_pretrained(self.model, options.model, Path(options.pretrained))
         mask = options.mask
         names = maskable(layer_parameters(self.model), mask.include, mask.exclude, mask.bias)
-        self.masked = MaskedModel(self.model, method_of(mask), names, unit=mask.unit)
+        # one sample is a plain pass through any network, and vmap has no quick attention
+        backend = "loop" if mask.samples == 1 and options.model != "cue_cnn" else "auto"
+        self.masked = MaskedModel(self.model, method_of(mask), names, backend, mask.unit)
         self.check_inherit()
         self.grafted: Graft | None = None
         self.restored: dict[str, Tensor] = {}
