@@ -21,7 +21,7 @@ CAPTION = (
     "What the networks of the transfers do while they learn from normal images, against the steps taken: answers that "
     "are right on normal images and on mean-pooled ones, and the shape bias where the cues contradict each other. Of "
     "several numbers of contradicting training images the smallest, of several repeats the first, and the masked part "
-    "frozen where it was. Points and bars: " + WHAT_VARIES + " Small dots: single seeds."
+    "frozen where it was. Lines and bands: " + WHAT_VARIES
 )
 FAMILY = HEADING
 ORDER = 6
@@ -61,7 +61,7 @@ def draw(rows: list[Row]) -> Figure:
         mine = [row for row in rows if row["condition"] == condition]
         for axes, words in zip(panels, PANELS.values(), strict=True):
             places, measures = [row["steps"] for row in mine], [row[words] for row in mine]
-            line(axes, places, measures, NAMES[condition], color=COLOURS[condition])
+            line(axes, places, measures, NAMES[condition], "band", COLOURS[condition])
     for axes, words in zip(panels, PANELS.values(), strict=True):
         per_cent(axes, words)
         axes.set_xlabel("steps of the transfer")
