@@ -145,7 +145,7 @@ def twins(originals: FolderImages, root: Path, pooled: Path) -> FolderImages:
         pooled: what `data.mean_pool` made of it.
 
     Raises:
-        OptionError: an image is not in `root`, or has no twin.
+        OptionError: an image is not in `root`, or has no twin of its size.
     """
     names = []
     for path in map(Path, originals.paths):
@@ -159,7 +159,26 @@ def twins(originals: FolderImages, root: Path, pooled: Path) -> FolderImages:
             f"{pooled} lacks the twins of {len(missing)} of {len(names)} images, the first that of {missing[0]}; "
             f"make them: python -m data.mean_pool {root} {pooled}"
         )
+    for original, path in zip(originals.paths, paths, strict=True):
+        sizes = [_size(Path(original)), _size(path)]
+        if sizes[0] != sizes[1]:
+            raise OptionError(
+                "{} is not the twin of {}: it has {}x{} pixels, and not {}x{}".format(
+                    path, original, *sizes[1], *sizes[0]
+                )
+            )
     return FolderImages([str(path) for path in paths], originals.device)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Return width and height in pixels, of which only the head of the file is read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as file:
+            return file.size
+    except (OSError, SyntaxError, ValueError) as error:
+        raise OptionError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
 
 def _lists(source: Path) -> list[Path]:

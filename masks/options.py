@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, make_dataclass
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -33,7 +34,13 @@ Patterns = Annotated[tuple[str, ...], Items(least=1)]
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """How scores become masks; a method adds its own options and removes those that it does not use."""
+    """How scores become masks; a method adds its own options and removes those that it does not use.
+
+    Attributes:
+        of_method: method -> option -> default, where a task's is another one than the method's own.
+    """
+
+    of_method: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
     method: str = "gumbel"
     """Mask method, which turns scores into masks: gumbel, threshold, magnitude, edge-popup, signed-popup, bernoulli,
@@ -105,9 +112,13 @@ def mask_options(method: str, base: type[Config], default: str = "gumbel") -> ty
         OptionError: no such method.
     """
     cls = METHODS[method]
-    own = [(name, leaf.type, dataclasses.field(default=leaf.default)) for name, leaf in leaves(cls).items()]
+    of_task = base.of_method.get(method, {})
+    own = [
+        (name, leaf.type, dataclasses.field(default=of_task.get(name, leaf.default)))
+        for name, leaf in leaves(cls).items()
+    ]
     if cls.init_value is not None:
-        own.append(("init", Real | None, dataclasses.field(default=cls.init_value)))
+        own.append(("init", Real | None, dataclasses.field(default=of_task.get("init", cls.init_value))))
     own.append(("method", str, dataclasses.field(default=default)))
     there = {field.name: field.default for field in dataclasses.fields(base)}
     own += [(name, ClassVar[object], there[name]) for name in cls.unused if name in there]  # a value, and no option

@@ -131,7 +131,7 @@ def check_method(task: str, cls: type, values: Mapping[str, Any]) -> None:
 def check_lengths(options: TaskOptions) -> None:
     """Raise OptionError where something would begin or end behind the end of the training that it is part of."""
     given = changed(options)
-    for group in ("train", "mask"):
+    for group in ("train", "mask", "transfer"):
         part = getattr(options, group, None)
         unit = "steps" if hasattr(part, "steps") else "epochs"
         last = getattr(part, unit, None)

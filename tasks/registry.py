@@ -42,6 +42,9 @@ TABLE = {
         "induction.induction_math_options:InductionMathOptions", "induction.induction_math:InductionMath",
     ),
     "hopsupsup": ("supsup.hopsupsup_options:HopSupSupOptions", "supsup.hopsupsup:HopSupSup"),
+    "induction_vision": (
+        "induction.induction_vision_options:InductionVisionOptions", "induction.induction_vision:InductionVision",
+    ),
 }
 # fmt: on
 OPTIONS: Registry[type[TaskOptions]] = Registry(

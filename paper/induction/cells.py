@@ -63,7 +63,7 @@ def accuracy(
 def _value(run: Run, condition: str, count: int, trained: bool, key: str) -> float | None:
     """Return the mean over a run's repeats; None unless it has them all."""
     cells = [Cell(condition, count, trained, repeat).name for repeat in range(run.options["transfer.repeats"])]
-    found = [run.summary[name] for cell in cells if (name := f"final/{cell}/{key}") in run.summary]
+    found = [value for cell in cells if (value := run.summary.get(f"final/{cell}/{key}")) is not None]
     return statistics.fmean(found) if len(found) == len(cells) else None
 
 

@@ -35,7 +35,7 @@ def with_masks(task):
 
 CLASSES = [
     (task, method) for task in OPTIONS for method in METHODS
-    if f"{task} {method}" not in ("supsup signed-popup", "hopsupsup signed-popup", "induction_math signed-popup")
+    if not (method == "signed-popup" and task in ("supsup", "hopsupsup", "induction_math", "induction_vision"))
     and (task != "supsup_nns" or method == "threshold") and (with_masks(task) or method == "gumbel")
 ]  # fmt: skip
 

@@ -143,6 +143,13 @@ def test_twins(folders, tmp_path):
     assert str(caught.value).endswith(f"make them: python -m data.mean_pool {folders} {tmp_path / 'pooled'}")
     with pytest.raises(OptionError, match="png is not in .*elsewhere, of which"):
         twins(found.small[0].subset(torch.tensor([0])), tmp_path / "elsewhere", tmp_path / "pooled")
+    other = tmp_path / "pooled" / "/".join(found.small[0].paths[-1].split("/")[-2:])
+    write_png(torch.zeros(3, 20, 25, dtype=torch.uint8), str(other))
+    with pytest.raises(OptionError, match="is not the twin of .*cat/.*: it has 25x20 pixels, and not 24x20$"):
+        twins(found.small[0], folders, tmp_path / "pooled")
+    other.write_text("no image")
+    with pytest.raises(OptionError, match="cat/.*png cannot be read"):
+        twins(found.small[0], folders, tmp_path / "pooled")
 
 
 def test_lists_that_do_not_fit(lists):

@@ -66,12 +66,19 @@ TINY_INDUCTION = {
     "train.batch_size": "8", "mask.steps": "2", "transfer.steps": "1", "transfer.evaluations": "1",
     "transfer.donor": "frozen,trained", "transfer.disambiguating": "0,4", "log": "none",
 }  # fmt: skip
+TINY_VISION = {
+    "data.base_size": "24", "data.mask_size": "12", "data.transfer_size": "12", "data.test_size": "30",
+    "data.ambiguous_size": "12", "train.steps": "1", "train.batch_size": "8", "train.warmup": "0", "mask.steps": "3",
+    "mask.batch_size": "6", "mask.init": "-0.25", "transfer.steps": "4", "transfer.batch_size": "6",
+    "transfer.warmup": "0", "transfer.eval_every": "2", "transfer.conditions": "subnet,random,scratch,augmented",
+    "log": "none",
+}  # fmt: skip
 MORE = {
     "cnn_elcn": TINY_CNN, "edge_popup": TINY_RANDOM, "supsup": TINY_TASKS | {"evaluate_at": "1,2"},
     "supsup_nns": TINY_TASKS | {"check_every": "2"}, "scan": TINY_LSTM, "trafo_scan": TINY_TRAFO,
     "deepmind_math": TINY_MATH, "cifar10_class_removal": TINY_REMOVAL, "cifar10_grad_cos_distance": TINY_CLASSES,
     "cifar10_mask_stability": TINY_CLASSES | {"mask_stability.pairs": "1"}, "permuted_mnist": TINY_PERMUTED,
-    "induction_math": TINY_INDUCTION,
+    "induction_math": TINY_INDUCTION, "induction_vision": TINY_VISION,
 }  # fmt: skip
 ALL = ("tuple_ff", "addmul_ff", *MORE)
 LIKE = {"cifar10_resnet_hp_class_removal": "cifar10_class_removal"}  # slow to run: with the keys of another task
@@ -201,6 +208,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, make_run: MakeRun) -> tuple[
         make_run(root, "small/cifar10_grad_cos_distance", "cifar10_grad_cos_distance", seed=seed)
         make_run(root, "small/transfer_sharing", "permuted_mnist", seed=seed)
         make_run(root, "small/induction_math", "induction_math", seed=seed)
+        make_run(root, "small/induction_vision_resnet18", "induction_vision", seed=seed)
     for mode in ("together", "same_io"):
         make_run(root, "small/tuple_rnn", "tuple", seed=1, tuple__mode=mode)
     for plot in discover():

@@ -28,7 +28,7 @@ RUNS = {
               "mask.er_scale": (1.0, 2.0, 3.0)},
     "supsup_nns": {}, "scan": {}, "deepmind_math": {}, "cifar10_class_removal": {}, "cifar10_mask_stability": {},
     "cifar10_grad_cos_distance": {}, "permuted_mnist": {},
-    "induction_math": {}, "deep": {"task": "induction_math", "layers": (1, 2, 3)},
+    "induction_vision": {}, "induction_math": {}, "deep": {"task": "induction_math", "layers": (1, 2, 3)},
 }  # fmt: skip
 OF = {
     "penalty_sensitivity": "addmul_penalty", "keep": "keep", "width": "wide", "task_inference": "supsup",
@@ -41,12 +41,12 @@ OF = {
     "scan_baseline": "scan", "paths": "cnn_elcn", "split_accuracy": "cnn_elcn", "untied_energy": "cnn_elcn",
     "untying": "cnn_elcn", "margins": "cnn_elcn",
     "induction_curve": "induction_math", "induction_depth": "deep", "induction_donor": "induction_math",
-    "induction_rules": "induction_math",
+    "induction_rules": "induction_math", "shape_bias": "induction_vision", "vision_curves": "induction_vision",
 }  # fmt: skip
 LINES = {
     "penalty_sensitivity", "keep", "width", "task_inference", "rotated", "task_bytes", "gradient_similarity",
     "transfer_sharing", "paths", "split_accuracy", "untied_energy", "untying",
-    "induction_curve", "induction_depth", "induction_donor",
+    "induction_curve", "induction_depth", "induction_donor", "vision_curves",
 }  # fmt: skip
 
 

@@ -6,11 +6,19 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from tests.published import arithmetic, edge_popup, induction, language_images, supsup, untying
+from tests.published import arithmetic, edge_popup, induction, induction_vision, language_images, supsup, untying
 from tests.published.table import Page
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (arithmetic.PAGE, language_images.PAGE, edge_popup.PAGE, supsup.PAGE, untying.PAGE, induction.PAGE)
+PAGES = (
+    arithmetic.PAGE,
+    language_images.PAGE,
+    edge_popup.PAGE,
+    supsup.PAGE,
+    untying.PAGE,
+    induction.PAGE,
+    induction_vision.PAGE,
+)
 START, END = "<!-- differences: start -->", "<!-- differences: end -->"
 
 

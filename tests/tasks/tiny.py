@@ -64,6 +64,13 @@ TINY = {
         "transfer.conditions": "subnet,complement,scratch", "transfer.disambiguating": 4, "transfer.epochs": 6,
         "transfer.batch_size": 5, "transfer.evaluations": 4, "run.checkpoint_every": 3, **QUIET,
     },
+    "induction_vision": {
+        "data.base_size": 24, "data.mask_size": 12, "data.transfer_size": 12, "data.test_size": 30,
+        "data.ambiguous_size": 12, "train.steps": 6, "train.batch_size": 8, "train.warmup": 1, "train.eval_every": 4,
+        "mask.steps": 6, "mask.batch_size": 6, "mask.eval_every": 4, "mask.init": -0.25, "transfer.steps": 5,
+        "transfer.batch_size": 6, "transfer.warmup": 1, "transfer.eval_every": 3, "transfer.disambiguating": 3,
+        "transfer.conditions": "subnet,complement,full", "run.checkpoint_every": 2, **QUIET,
+    },
     "edge_popup": {"model": "fc", **RANDOM, "train.epochs": 12},
     "supsup": {
         **MANY, "outputs": 20, "tasks.count": 5, "tasks_at_once": 2, "evaluate_at": 2, "train.eval_every": 6,
