@@ -8,33 +8,12 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, GREEN, GREY, ORANGE, figure, legend, per_cent
+from paper.figure import BLUE, GREEN, GREY, ORANGE, Plot, figure, legend, per_cent
 from paper.induction.cells import HEADING, accuracy
-from paper.induction.vision_cells import SWEEPS as SWEEPS
-from paper.induction.vision_cells import WHAT_VARIES, cells, label, of_task
+from paper.induction.vision_cells import SWEEPS, WHAT_VARIES, cells, label, of_task
 from paper.marks import bars
 from paper.measure import Row, with_numbers
 
-NAME = "shape_bias"
-TITLE = "Shape or texture?"
-CAPTION = (
-    "Networks that learned from normal images, in which shape and texture say the same, and what they began with. "
-    "Left: shape bias, the answers by shape among all answers by shape or by texture, on images whose cues contradict "
-    "each other. Middle: how many of all answers to these images are by either. Right: answers that are right on "
-    "normal images and on mean-pooled ones. A network that has learned little may have a high bias: it is worth what "
-    "the other two panels say. Bars: "
-    + WHAT_VARIES
-    + " Small dots: single seeds. n: images whose texture contradicts the label."
-)
-FAMILY = HEADING
-ORDER = 5
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "The bias is not given as a number; on 16 classes of ImageNet, right at the end of training, in %: ResNet-18 from "
-    "the subnetwork 83 of normal and 51 of mean-pooled images, from scratch 72 and 25; ViT-B/16 86 and 67, 65 and 24."
-)
 PANELS = (
     {"shape_bias": "shape bias"},
     {"shape_rate": "by shape", "texture_rate": "by texture"},
@@ -69,3 +48,30 @@ def draw(rows: list[Row]) -> Figure:
         legend(panel)
     axes[0].set_ylabel("shape bias [%]")
     return fig
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Shape or texture?",
+    caption=(
+        "Networks that learned from normal images, in which shape and texture say the same, and what they began with. "
+        "Left: shape bias, the answers by shape among all answers by shape or by texture, on images whose cues "
+        "contradict "
+        "each other. Middle: how many of all answers to these images are by either. Right: answers that are right on "
+        "normal images and on mean-pooled ones. A network that has learned little may have a high bias: it is "
+        "worth what "
+        "the other two panels say. Bars: "
+        + WHAT_VARIES
+        + " Small dots: single seeds. n: images whose texture contradicts the label."
+    ),
+    family=HEADING,
+    order=5,
+    sweeps=SWEEPS,
+    per="group",
+    paper=(
+        "The bias is not given as a number; on 16 classes of ImageNet, right at the end of training, in %: ResNet-18 "
+        "from the subnetwork 83 of normal and 51 of mean-pooled images, from scratch 72 and 25; ViT-B/16 86 and 67, "
+        "65 and 24."
+    ),
+)

@@ -7,32 +7,13 @@ from collections.abc import Iterator, Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import figure, legend_below, per_cent
+from paper.figure import Plot, figure, legend_below, per_cent
 from paper.induction.cells import HEADING
-from paper.induction.vision_cells import COLOURS, NAMES, WHAT_VARIES, cells, of_task
-from paper.induction.vision_cells import SWEEPS as SWEEPS
+from paper.induction.vision_cells import COLOURS, NAMES, SWEEPS, WHAT_VARIES, cells, of_task
 from paper.marks import line
 from paper.measure import PERCENT, Measure, Row, with_numbers
 from tasks.induction.conditions_options import Cell, GraftOptions
 
-NAME = "vision_curves"
-TITLE = "Learning from normal images, after a transplant"
-CAPTION = (
-    "What the networks of the transfers do while they learn from normal images, against the steps taken: answers that "
-    "are right on normal images and on mean-pooled ones, and the shape bias where the cues contradict each other. Of "
-    "several numbers of contradicting training images the smallest, of several repeats the first, and the masked part "
-    "frozen where it was. Lines and bands: " + WHAT_VARIES
-)
-FAMILY = HEADING
-ORDER = 6
-PER = "group"
-FREE = ()
-OPTIONS: dict[str, tuple[str, ...]] = {}
-PAPER = (
-    "First and last measurement, in %: ResNet-18 from the subnetwork 45 to 83 on normal and 32 to 51 on mean-pooled "
-    "images (59 after 4,600 steps, then less), from scratch 21 to 72 and 10 to 25; ViT-B/16 54 to 86 and 62 to 67, "
-    "from scratch 14 to 65 and 12 to 24."
-)
 PANELS = {
     "accuracy": "right on normal images [%]", "pooled_accuracy": "right on mean-pooled images [%]",
     "shape_bias": "shape bias [%]",
@@ -87,3 +68,28 @@ def measured(run: Run, cell: Cell) -> Iterator[tuple[int, dict]]:
     after = (len(order) - order.index(cell.name)) * run.options["transfer.steps"]
     before = max((row["step"] for row in rows), default=0) - after
     yield from ((row["step"] - before, row) for row in rows if f"{cell.name}/accuracy" in row)
+
+
+PLOT = Plot(
+    table=table,
+    draw=draw,
+    title="Learning from normal images, after a transplant",
+    caption=(
+        "What the networks of the transfers do while they learn from normal images, against the steps taken: "
+        "answers that "
+        "are right on normal images and on mean-pooled ones, and the shape bias where the cues contradict each "
+        "other. Of "
+        "several numbers of contradicting training images the smallest, of several repeats the first, and the "
+        "masked part "
+        "frozen where it was. Lines and bands: " + WHAT_VARIES
+    ),
+    family=HEADING,
+    order=6,
+    sweeps=SWEEPS,
+    per="group",
+    paper=(
+        "First and last measurement, in %: ResNet-18 from the subnetwork 45 to 83 on normal and 32 to 51 on "
+        "mean-pooled images (59 after 4,600 steps, then less), from scratch 21 to 72 and 10 to 25; ViT-B/16 54 to 86 "
+        "and 62 to 67, from scratch 14 to 65 and 12 to 24."
+    ),
+)
