@@ -104,6 +104,7 @@ def test_without_locks_a_named_file_stands_for_one(path, no_locks):
         ("", 60, False),
         ("what is this", 60, False),
     ],
+    ids=["ended", "this process", "elsewhere", "being written", "never written", "not ours"],
 )
 def test_whose_file_it_is_decides(path, no_locks, text, age, held):
     marker = path.with_name("lock.held")
