@@ -20,7 +20,7 @@ try:
     from launch.gpu_slots import jobs_here, read_slots
     from launch.metric import check_metrics
     from launch.on_wandb import run_on_wandb
-    from launch.points import remarks, table
+    from launch.points import Point, remarks, table
     from launch.pool import Pool
     from launch.select_points import ask, examples, only, read_settings, select
     from launch.slurm.control import check_not_queued, control, failures, listing
@@ -34,6 +34,14 @@ except ModuleNotFoundError as missing:
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent
+
+
+def estimated(points: list[Point]) -> list[str]:
+    """Return what one point takes on this machine, and how long all that are not done would."""
+    from tasks.estimate import estimate, lines  # torch
+
+    todo = [point for point in points if point.state != "done"]
+    return lines(*estimate(todo[0].options), len(todo)) if todo else ["all points are done"]
 
 
 def main(argv: list[str]) -> int:
@@ -54,7 +62,7 @@ def main(argv: list[str]) -> int:
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
     controls = [word for word in CONTROLS if getattr(args, word)]
-    dry = args.list or args.check or args.dry_run or args.failures
+    dry = args.list or args.check or args.dry_run or args.failures or args.estimate
     pool = any((args.all, args.jobs, args.gpus, args.retry_failed, args.deadline, args.verify, args.repair))
     if args.only:
         points = only(points, args.only)
@@ -71,6 +79,8 @@ def main(argv: list[str]) -> int:
         screen.lines([*(listing(points) or table(points)), *remarks(points)])
     if args.failures:
         screen.lines(failures(points))
+    if args.estimate:
+        screen.lines(estimated(points))
     if args.dry_run:
         screen.lines(shlex.join(point.command(program)) for point in points)
     if dry:

@@ -23,6 +23,7 @@ NOT_ON_WANDB = (
     "retry_failed",
     "list",
     "dry_run",
+    "estimate",
     "verify",
     "repair",
     "failures",
@@ -103,6 +104,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--check", action="store_true", help="check the file and every point of it, and run nothing")
     add("--verify", action="store_true", help="read every run again, say what is damaged or missing, and run nothing")
     add("--repair", action="store_true", help="as --verify, then do the damaged runs anew, and only them")
+    add("--estimate", action="store_true", help="time some steps of the first point that is not done: hours per run")
     add("--dry-run", action="store_true", help="print the commands, and run nothing")
     args = parser.parse_args(list(argv))
     args.wandb = args.wandb or bool(args.sweep)
