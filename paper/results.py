@@ -8,8 +8,6 @@ sweep's own runs and trials with other options than its file has.
 from __future__ import annotations
 
 import logging
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import provenance
-from core.errors import MaskError, SieveError, StoreError
+from core.errors import DamagedError, MaskError, SieveError, StoreError
+from core.run_state import damage
 from core.store import Run
 from paper.names import MOST_NAMED, file_name, short
 from paper.sweeps import Key, key, plan, trial, varying
@@ -82,6 +81,8 @@ def load(root: str | Path) -> list[Run]:
             for value, kind in ((run.sweep, str), (run.task, str), (run.summary, dict)):
                 if not isinstance(value, kind):
                     raise TypeError(f"holds a {type(value).__name__} where a {kind.__name__} is expected")
+            if run.state == "damaged":
+                raise StoreError(f"{run.folder}: {damage(run.folder)}")
             if run.state == "done":
                 differs = _outdated(run)
                 others.update([(run.sweep, differs)] if differs else [])
@@ -102,11 +103,13 @@ def array(run: Run, name: str, key: str) -> np.ndarray | None:
 
     try:
         return np.asarray(run.arrays(name)[key], dtype=float)
-    except StoreError:
-        return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DamagedError as error:
+        log.warning("skipped %s", error)
+    except (ValueError, KeyError) as error:
         log.warning("skipped %s: %s", run.path("arrays", f"{name}.npz"), " ".join(str(error).split()))
-        return None
+    except StoreError:  # it never had one
+        pass
+    return None
 
 
 @lru_cache(maxsize=1024)

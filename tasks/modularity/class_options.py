@@ -68,7 +68,7 @@ class RemovalOptions(ClassOptions):
 
 
 @dataclass(frozen=True)
-class ClassRemovalOptions(RemovalOptions, ConvNetOptions):
+class ClassRemovalOptions(ConvNetOptions, RemovalOptions):
     """A small convolutional network; a mask for all classes, and one for all but each removed class."""
 
     class_removal: Removal = field(default_factory=Removal)
@@ -85,7 +85,7 @@ class RemovalOfOne(Removal):
 
 
 @dataclass(frozen=True)
-class GradientOptions(RemovalOptions, ConvNetOptions):
+class GradientOptions(ConvNetOptions, RemovalOptions):
     """As class removal; compares the gradients of the network as more and more of its last layers are masked."""
 
     revision: ClassVar[int] = 2

@@ -51,7 +51,7 @@ def test_values(kind, given, expected):
             "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
             "addmul_ff, scan, trafo_scan, deepmind_math, cifar10_class_removal, cifar10_resnet_hp_class_removal, "
             "cifar10_mask_stability, cifar10_grad_cos_distance, permuted_mnist, cnn_elcn, edge_popup, "
-            "supsup, supsup_nns, hopsupsup; did you mean 'tuple_ff'?",
+            "supsup, supsup_nns, induction_math, hopsupsup, induction_vision; did you mean 'tuple_ff'?",
         ),
         ({"task": "tuple", "sede": 1}, "unknown option 'sede'; did you mean 'seed'?"),
         (

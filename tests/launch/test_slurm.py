@@ -73,6 +73,12 @@ class Cluster:
         row = self.run("--list").splitlines()[index].split()
         return self.place / "runs" / "pretend" / row[3]
 
+    def finish(self, index):
+        """Let a run be done."""
+        folder = self.folder(index)
+        write_json(folder / "status.json", {"state": "done"})
+        (folder / "options.yaml").touch()
+
     def record(self):
         """Return the only record of a submission."""
         (path,) = (self.place / "runs" / "pretend" / ".slurm").glob("*.json")
@@ -130,7 +136,7 @@ def test_several_runs_in_a_job(slurm):
         [5, 6],
     ]
     slurm.job("1", 0, "RUNNING", "None")
-    write_json(slurm.folder(1) / "status.json", {"state": "done"})
+    slurm.finish(1)
     write_json(slurm.folder(2) / "status.json", {"state": "running"})
     assert slurm.states() == ["done", "running", "queued", "queued", "queued", "queued"]
     assert "job 1_0 does run 1, 2, 4 too; name them" in slurm.run("--cancel", "--only", "3", code=codes.BAD_INPUT)
@@ -217,7 +223,7 @@ def test_one_launcher_at_a_time_and_one_cluster(slurm):
     said = slurm.run("--slurm", code=codes.BAD_INPUT)
     assert said.startswith("1 runs were submitted to the cluster c by ") and "this is d" in said
     assert slurm.states() == ["unknown", *["todo"] * 5]
-    write_json(slurm.folder(1) / "status.json", {"state": "done"})
+    slurm.finish(1)
     assert slurm.run("--slurm").startswith("5 submitted, 1 done\n")
 
 

@@ -46,6 +46,7 @@ def test_the_state_of_a_run(tmp_path, monkeypatch, status, squeue, sacct, expect
     point = Point(1, {}, options, signature(options), tmp_path / "single" / signature(options))
     if status:
         write_json(point.folder / "status.json", status)
+        (point.folder / "options.yaml").touch()
     run = {"index": 1, "signature": point.signature}
     one = Submission(tmp_path / "1.json", "toy-1", "runs", "c", "me", "here", time.time() - 100, [[run]], job="7")
     answers = {

@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_said_and_changes_nothing(tmp_path):
     for name, text in {
         "seven.npz": r"is of another network: layer '9' has weight \[7, 64\], bias \[7\], layer '9' here weight \[10, ",
         "deeper.npz": "is of another network: it has 4 layers with weights, not 3",
-        "text.npz": "cannot be read: it is not an .npz", "broken.pyT": "is not a torch.save file",
+        "text.npz": "text.npz is not an .npz", "broken.pyT": "is not a torch.save file",
         "list.pyT": "holds no weights by name", "pickled.pyT": "more than tensors",
         "gone.pyT": "there is no file .*gone.pyT' with weights; a run's are in tensors/",
     }.items():  # fmt: skip

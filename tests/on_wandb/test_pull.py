@@ -1,6 +1,7 @@
 """Figures from W&B and figures from runs/ are the same figures."""
 
 import json
+import re
 
 import pytest
 
@@ -90,7 +91,7 @@ def test_the_same_runs_give_the_same_tables(server, machine, drawing, tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [("{", "it is no JSON mapping"), ("{}", "no wandb_project in it"), ("[]", "it is no JSON mapping"),
-     *((json.dumps({"wandb_project": name}), f"{name!r} is not of the form entity/project")
+     *((json.dumps({"wandb_project": name}), re.escape(repr(name)) + " is not of the form entity/project")
        for name in ("sieve", "../..", "./x", "a/..", "a/.", "/x", "a/b/c", "a/b c?"))],
 )  # fmt: skip
 def test_a_config_that_is_none(tmp_path, content, text):
