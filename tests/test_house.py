@@ -41,6 +41,15 @@ def test_a_file_imports_only_lower_floors_and_its_own_folder(path):
             assert FLOORS[other] < FLOORS[own], f"{own} (floor {FLOORS[own]}) imports {module} (floor {FLOORS[other]})"
 
 
+def test_the_tasks_of_a_system_import_none_of_another_system():
+    """What several systems need lies at the top of tasks/."""
+    systems = {path.name for path in (ROOT / "tasks").iterdir() if (path / "__init__.py").is_file()}
+    for path in (path for path in FILES if path.parent.parent == ROOT / "tasks" or ROOT / "tasks" in path.parents[2:]):
+        own = path.relative_to(ROOT).parts[1]
+        others = {module.split(".")[1] for module in imports(path) if module.startswith("tasks.")} & systems
+        assert others <= {own}, path
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_file_says_what_it_is_for_and_stays_short(path):
     text = path.read_text()

@@ -18,7 +18,7 @@ from models.layered import Layered
 from models.lstm import LSTMModel
 from tasks.modularity.arithmetic import Arithmetic, ArithmeticT, Cases, EvalSet
 from tasks.modularity.arithmetic_options import AddMulFeedForwardOptions, AddMulOptions
-from tasks.modularity.subnets import CONTROL
+from tasks.subnets import CONTROL
 
 OPERATIONS = ("add", "mul")
 STEPS = 3

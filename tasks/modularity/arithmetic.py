@@ -19,7 +19,7 @@ from masks.masking import Given
 from masks.model import Masking
 from models.layered import Layered
 from tasks.modularity.arithmetic_options import ArithmeticOptions
-from tasks.modularity.subnets import CONTROL, SubnetTask
+from tasks.subnets import CONTROL, SubnetTask
 
 EVAL_BATCH = 8192
 Cases = dict[str, Tensor]

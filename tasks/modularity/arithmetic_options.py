@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from core.conditions import unless
 from core.errors import OptionError
 from core.limits import CountFrom0, Depth, Examples, Range, Width
-from tasks.modularity.subnets_options import SubnetOptions
+from tasks.subnets_options import SubnetOptions
 
 HeldOutPairs = Annotated[float, Range(0, 0.5, open_low=True, open_high=True)]
 

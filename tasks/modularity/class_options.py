@@ -10,7 +10,7 @@ from core.limits import BatchSize, Count, Examples, Factor, Few, Items, Label, P
 from core.option_groups import TrainOptions
 from masks.options import MaskOptions, mask_options
 from tasks.image_options import ImageOptions
-from tasks.modularity.subnets_options import SubnetOptions
+from tasks.subnets_options import SubnetOptions
 
 Classes = Annotated[tuple[Label, ...], Items()]
 

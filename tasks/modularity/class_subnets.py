@@ -23,8 +23,8 @@ from masks.masking import Hard
 from masks.model import Masking
 from models.cifar import conv_net, layer_groups
 from tasks.modularity.class_options import ClassOptions, ConvNetOptions
-from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
+from tasks.subnets import SubnetTask
 
 EVAL_BATCH = 1000
 Batch = tuple[Tensor, Tensor]

@@ -12,7 +12,7 @@ from masks.algebra import Masks
 from tasks.modularity.class_options import GradientOptions
 from tasks.modularity.class_removal import ClassRemoval
 from tasks.modularity.class_subnets import EVAL_BATCH
-from tasks.modularity.subnets import CONTROL
+from tasks.subnets import CONTROL
 
 
 class GradientSimilarity(ClassRemoval[GradientOptions]):

@@ -20,8 +20,8 @@ from layers.eval_mode import evaluating
 from masks.model import Masking
 from models.sequence import SequenceModel
 from tasks.modularity.seq2seq_options import SequenceOptions
-from tasks.modularity.subnets import SubnetTask
 from tasks.sizes import check_at_most
+from tasks.subnets import SubnetTask
 
 EVAL_BATCH = 1024
 IGNORE_INDEX = -100  # in place of words behind the end, which the loss leaves out

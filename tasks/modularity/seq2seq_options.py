@@ -10,7 +10,7 @@ from core.errors import OptionError
 from core.limits import BatchSize, Below1, Count, Depth, Examples, Factor, Few, HeldOut, Positive, Strength, Width
 from core.option_groups import TrainOptions
 from masks.options import MaskOptions
-from tasks.modularity.subnets_options import SubnetOptions
+from tasks.subnets_options import SubnetOptions
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from models.feedforward import FeedForward
 from models.lstm import LSTMModel
 from tasks.modularity.arithmetic import Arithmetic, ArithmeticT, Cases, EvalSet
 from tasks.modularity.arithmetic_options import TupleFeedForwardOptions, TupleOptions
-from tasks.modularity.subnets import CONTROL
+from tasks.subnets import CONTROL
 
 PAIRS = 2
 STEPS_PER_PAIR = 3

@@ -6,9 +6,9 @@ import torch
 from core.fit import make_optimizer
 from core.options import leaves
 from core.trackers import Mirrors
-from tasks.modularity.subnets import SubnetTask
 from tasks.options import options_class, resolve
 from tasks.registry import TASKS
+from tasks.subnets import SubnetTask
 from tests.active import active
 
 # subtask induction chooses the optimiser of its masks (adamw by default), and has tests of its own

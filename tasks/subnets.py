@@ -27,8 +27,8 @@ from masks.maskable import maskable
 from masks.masking import Given, Hard, Sample
 from masks.model import MaskedModel, Masking, freeze
 from masks.options import method_of
-from tasks.modularity.subnets_options import SubnetOptions
 from tasks.pretrained import restore
+from tasks.subnets_options import SubnetOptions
 from tasks.task import Task
 
 log = logging.getLogger("sieve")
