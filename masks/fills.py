@@ -2,6 +2,7 @@
 
 Given(masks, means(weights))             only the subnet is kept: the other weights become their tensor's mean
 Given(~masks, fresh(weights, seed))      the subnet is replaced by new random weights
+Given(masks, resampled(weights, seed))   the other weights are drawn from those of their tensor
 Given(masks, others(weights, network))   the other weights are those of another network
 """
 
@@ -35,6 +36,20 @@ def fresh(weights: Mapping[str, Tensor], seed: int, *names: str | int) -> dict[s
         noise.normal_(generator=stream(seed, "fill", *names, name))
         mean, deviation = weight.detach().mean(), weight.detach().std(correction=0)
         drawn[name] = noise.to(weight.device) * deviation + mean
+    return drawn
+
+
+def resampled(weights: Mapping[str, Tensor], seed: int, *names: str | int) -> dict[str, Tensor]:
+    """Return weights drawn from each tensor's own entries, with replacement: its distribution, and no structure.
+
+    Args:
+        weights, seed, *names: as of `fresh`.
+    """
+    drawn = {}
+    for name, weight in weights.items():
+        rng = stream(seed, "resampled", *names, name)
+        index = torch.randint(weight.numel(), weight.shape, generator=rng).to(weight.device)
+        drawn[name] = weight.detach().flatten()[index]
     return drawn
 
 

@@ -6,7 +6,7 @@ import torch
 from core.errors import MaskError
 from core.rng import stream
 from masks.algebra import Masks
-from masks.fills import fresh, means, others
+from masks.fills import fresh, means, others, resampled
 from masks.masking import Given
 from masks.model import MaskedModel
 from masks.options import METHODS
@@ -115,3 +115,16 @@ def test_a_control_is_never_clipped():
     assert masks.random(stream(0, "c")).count() == 45
     with pytest.raises(MaskError, match="these masks lack 'w'"):
         masks.random(stream(0, "c"), avoid=masks.only({"fits"}))
+
+
+def test_resampled_weights_are_those_of_the_tensor_in_no_order(masked):
+    drawn, again = resampled(masked.weights, 3, "a"), resampled(dict(reversed(masked.weights.items())), 3, "a")
+    for name, weight in masked.weights.items():
+        assert torch.isin(drawn[name], weight).all() and drawn[name].shape == weight.shape
+        assert torch.equal(drawn[name], again[name])
+        assert not torch.equal(drawn[name], resampled(masked.weights, 4, "a")[name])
+    name = "layers.0.weight"
+    assert len(drawn[name].unique()) / drawn[name].numel() == pytest.approx(
+        1 - 1 / 2.71828, abs=0.03
+    )  # with replacement
+    assert torch.corrcoef(torch.stack([drawn[name].flatten(), masked.weights[name].flatten()]))[0, 1].abs() < 0.1
