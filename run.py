@@ -16,6 +16,7 @@ try:
     from launch.arguments import AUTO, CONTROLS, read_arguments
     from launch.as_agents_do import agent_lines
     from launch.console import Screen
+    from launch.convert.convert import convert
     from launch.foreground import run_here
     from launch.gpu_slots import jobs_here, read_slots
     from launch.metric import check_metrics
@@ -47,6 +48,9 @@ def estimated(points: list[Point]) -> list[str]:
 def main(argv: list[str]) -> int:
     """Do what the command line asks and return the exit code."""
     args, screen = read_arguments(argv), Screen(sys.stdout)
+    if args.convert:
+        screen.line(convert(args.file).rstrip())
+        return codes.DONE
     sweep, settings = Sweep.read(args.file), read_settings(args.set)
     slots = read_slots(args.gpus, jobs_here(args.gpus) if args.jobs == AUTO else args.jobs or 1)
     program = sweep.program_in(ROOT)
