@@ -47,6 +47,7 @@ benchmarks: $(VENV)/.installed
 	$(BIN)/python benchmarks/task_inference.py
 	$(BIN)/python benchmarks/tasks_at_once.py
 	$(BIN)/python benchmarks/evaluate.py
+	$(BIN)/python benchmarks/induction.py
 
 # The mark is written last, so an interrupted installation is taken up again.
 $(VENV)/.installed: requirements.txt

@@ -17,8 +17,9 @@ from core.run_state import damage
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
-from tasks.options import options_class, resolve
+from tasks.options import is_drawn, options_class
 from tasks.registry import OPTIONS
+from tasks.start import start
 
 log = logging.getLogger("sieve")
 
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
             if "WANDB_SWEEP_ID" in os.environ:
                 raise OptionError("a W&B agent gave no options of a run; command: of the sweep needs ${args}")
             return show_help(values)
-        options = resolve(values)
+        options = start(values, by_agent="WANDB_SWEEP_ID" in os.environ)
         check(options.log)
         run = Run.create(options)
     except SieveError as error:
@@ -42,6 +43,8 @@ def main(arguments: list[str]) -> int:
             refused(str(error))
         return code.BAD_INPUT
     trackers = trackers_of(options.log)
+    if is_drawn(values.get("seed")):
+        print(f"seed={options.seed}, drawn from the system: {run.folder}")
     try:
         if run.state == "done" and "wandb" not in trackers:  # which needs no right to write
             print(f"already done: {run.folder}")
@@ -86,7 +89,8 @@ def show_help(values: dict[str, str]) -> int:
         cls = options_class(values["task"], values.get("mask.method"))
         print_help(cls, f"main.py --task={values['task']}")
         return code.DONE
-    print(__doc__, f"usage: main.py --task=TASK [--option=value ...]\ntasks: {', '.join(OPTIONS)}", sep="\n\n")
+    usage = "usage: main.py --task=TASK [--option=value ...]\n       main.py --repeat=RUN_FOLDER [--run.dir=DIR]"
+    print(__doc__, f"{usage}\ntasks: {', '.join(OPTIONS)}", sep="\n\n")
     return code.DONE
 
 

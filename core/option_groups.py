@@ -54,7 +54,7 @@ class TaskOptions:
     task: str = ""
     """Name of the task."""
     seed: Seed = 0
-    """Seed of every named random stream of the run."""
+    """Seed of every named random stream of the run; entropy: main.py draws one from the system."""
     log: Literal["auto", "tb", "wandb", "all", "none"] = "auto"
     """Where results are mirrored: tb (TensorBoard files in the run's folder), wandb (Weights & Biases), all, or none;
     auto: wandb under a W&B agent, tb elsewhere."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 if not __package__:  # started as paper/demo_table.py
     sys.path[0] = str(ROOT)
 
-from paper.measure import measured  # noqa: E402
+from paper.measure import aligned, measured  # noqa: E402
 from paper.modularity import plot_performance  # noqa: E402
 from paper.modularity.arithmetic import WORDS, subtasks  # noqa: E402
 from paper.results import Group, groups, load  # noqa: E402
@@ -66,13 +65,6 @@ def pictures(group: Group, out: Path) -> list[str]:
     """Return the paths of the pictures that were drawn of this group."""
     found = sorted(out.glob(f"*/{group.name}.png")) + [path for path in [out / "index.html"] if path.exists()]
     return [f"{'figures:' if i == 0 else '':9}{path}" for i, path in enumerate(found)]
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of texts as lines: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return ["  ".join(line).rstrip() for line in cells]
 
 
 if __name__ == "__main__":

@@ -76,7 +76,8 @@ class Plot:
         caption: what is shown, how it was measured, and what is left out.
         family: heading that it stands under in the index.
         order: place under that heading.
-        sweeps: those it reads, without small/; their laptop-sized twins are read as well.
+        sweeps: those it reads, without small/; their laptop-sized twins are read as well. () of one that is drawn on
+            demand alone (`paper.subnetwork_report`).
         per: one picture per "group" (sweep and options) or per "scale" (published, small).
         free: options, besides the seed, that may differ within a group.
         options: what --set can choose, name -> allowed.
@@ -154,7 +155,8 @@ def render(plot: Plot, rows: list[Row], group: Group) -> dict[str, bytes]:
     with matplotlib.rc_context(STYLE):
         fig = plot.draw(rows)
         count = f"{len(group.runs)} runs" if len(group.runs) == group.expected else group.count
-        source = "; ".join(filter(None, [f"{group.label} ({count})", seeds_note(rows)]))
+        label = f"{group.label} ({count})" if group.runs else group.label
+        source = "; ".join(filter(None, [label, seeds_note(rows)]))
         _head(fig, plot.title, fill(source, int(14 * fig.get_figwidth())))
         files = {}
         for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):

@@ -25,7 +25,7 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
 
     Args:
         out: the folder of the figures.
-        plots: every figure, in the order of the page.
+        plots: every figure, in the order of the page; one that reads no sweep of its own only if it is drawn.
         redrawn: figures drawn just now; of these only what is in `drawn` is shown (and what --set made
             before), so that pictures of runs that are gone do not stay on the page.
         drawn: the tables (.json) written just now.
@@ -41,7 +41,7 @@ def write_index(out: Path, plots: Sequence[Plot], redrawn: Collection[Plot], dra
         ]
         if records:
             shown.append((plot, records))
-        else:
+        elif plot.sweeps:
             lacking.append(plot)
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     environment.filters["format_sweep"] = lambda name: f"./run.py sweeps/small/{name}.yaml --all"

@@ -87,6 +87,13 @@ def with_numbers(rows: Iterable[Row]) -> list[Row]:
     return [{k: replace(v, usual=usual) if isinstance(v, Measure) else v for k, v in row.items()} for row in found]
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of texts as lines: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    cells = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
+    return ["  ".join(line).rstrip() for line in cells]
+
+
 def said(measures: Iterable[Measure], before: str = "") -> str:
     """Return `before` and "n = 2" or "n = 1, 2", the seeds that these have; "" where that is the table's usual n."""
     counts = {measure.n: measure.n == measure.usual for measure in measures if measure.n}

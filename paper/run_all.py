@@ -18,6 +18,7 @@ try:
     from core.errors import OptionError, SieveError, StoreError
     from core.registry import nearest
     from core.store import Run
+    from paper import subnetworks
     from paper.figure import Plot, render, write
     from paper.index import write_index
     from paper.measure import Row
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         runs, drawn = load(source(args, plots)), []
         for plot in plots:
             drawn += draw(plot, runs, Path(args.out), settings.get(plot.name, {}), args)
-        _say(f"index  {write_index(Path(args.out), discover(), plots, drawn)}")
+        _say(f"index  {write_index(Path(args.out), [*discover(), subnetworks.PLOT], plots, drawn)}")
     except SieveError as error:
         sys.stderr.write(f"run_all: {error}\n")
         return codes.BAD_INPUT

@@ -13,6 +13,7 @@ from core.errors import BatchError, OptionError
 from core.option_groups import TaskOptions
 from core.options import OWN, assemble, build, changed, check_own, leaves, open_groups, revisions
 from core.store import Run
+from core.values import Again
 from masks.options import METHODS, MaskOptions, ScoreConfig, mask_options, method_of
 from tasks.registry import OPTIONS
 
@@ -31,6 +32,11 @@ def resolve(values: Mapping[str, Any]) -> TaskOptions:
     own = {name: values[name] for name in OWN if name in values}
     given = {name: value for name, value in values.items() if name not in own}
     values = open_groups(given, lambda name: name in _every_option())
+    if is_drawn(values.get("seed")):
+        raise OptionError(
+            "seed=entropy is for a single run of main.py, which draws another seed each time it is started; a sweep "
+            "needs its seeds, such as seed: {values: [1, 2, 3]}"
+        )
     if "task" not in values:
         raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
     task, method = str(values["task"]), values.get("mask.method")
@@ -46,6 +52,11 @@ def resolve(values: Mapping[str, Any]) -> TaskOptions:
     check_lengths(options)
     check_own(options, own)
     return options
+
+
+def is_drawn(seed: Any) -> bool:
+    """Return whether a seed is "entropy": a number that `tasks.start.start` draws."""
+    return isinstance(seed, str) and not isinstance(seed, Again) and seed == "entropy"
 
 
 @cached
