@@ -13,7 +13,7 @@ from core.errors import OptionError, SieveError
 from core.logs import start_log
 from core.option_help import print_help
 from core.options import read_arguments
-from core.run_state import damage
+from core.run_state import OVER, damage, is_to_end
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors, check, trackers_of
@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> int:
     if is_drawn(values.get("seed")):
         print(f"seed={options.seed}, drawn from the system: {run.folder}")
     try:
-        if run.state == "done" and "wandb" not in trackers:  # which needs no right to write
-            print(f"already done: {run.folder}")
+        if run.state in OVER and "wandb" not in trackers:  # which needs no right to write
+            print(f"already {run.state}: {run.folder}")
             return code.DONE
         if run.state == "damaged" and (why := damage(run.folder)):
             raise OptionError(f"{run.folder}: {why}; run.py FILE --repair does it anew")
@@ -64,9 +64,10 @@ def main(arguments: list[str]) -> int:
 
 def go_on(run: Run, options: Any, trackers: tuple[str, ...]) -> int:
     """Do a run that is held, or mirror one that is done, and return the exit code."""
-    done = run.state == "done"
+    early = is_to_end(run.folder) and run.state != "done"
+    done = early or run.state == "done"
     if done:
-        print(f"already done: {run.folder}")
+        print(f"already {'ended early' if early else 'done'}: {run.folder}")
         trackers = tuple(name for name in trackers if name == "wandb")  # may lack it: done without, or elsewhere
     with Signals() as signals:
         try:

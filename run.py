@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 import shlex
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,7 @@ try:
     from launch.on_wandb import run_on_wandb
     from launch.points import Point, remarks, table
     from launch.pool import Pool
+    from launch.search.trials import Trials, best, early_remarks, rule_of
     from launch.select_points import ask, examples, only, read_settings, select
     from launch.slurm.control import check_not_queued, control, failures, listing
     from launch.slurm.launcher import run_on_slurm
@@ -66,7 +68,7 @@ def main(argv: list[str]) -> int:
     else:
         points = select(sweep, settings, resolve, run_dir, args.runs)
     controls = [word for word in CONTROLS if getattr(args, word)]
-    dry = args.list or args.check or args.dry_run or args.failures or args.estimate
+    dry = any((args.list, args.check, args.dry_run, args.failures, args.estimate, args.best))
     pool = any((args.all, args.jobs, args.gpus, args.retry_failed, args.deadline, args.verify, args.repair))
     if args.only:
         points = only(points, args.only)
@@ -77,10 +79,12 @@ def main(argv: list[str]) -> int:
     if args.check:
         end = f"{len(points)} runs" if sweep.has_end() else f"no end; {len(points)} drawn"
         started = agent_lines(sweep.with_values(settings), points, resolve)
-        check_metrics(sweep, points)
+        check_search(sweep, points)
         screen.lines([f"{args.file}: {end}; every option and value is valid", *started])
     if args.list:
-        screen.lines([*(listing(points) or table(points)), *remarks(points)])
+        screen.lines([*(listing(points) or table(points)), *remarks(points), *early_remarks(points)])
+    if args.best:
+        screen.lines(best(sweep, points, args.best))
     if args.failures:
         screen.lines(failures(points))
     if args.estimate:
@@ -98,9 +102,12 @@ def main(argv: list[str]) -> int:
         return control(controls[0], points, every=not (args.only or args.set), screen=screen)
     if find_spec("torch") is None:  # or every run would fail for the same reason
         raise SieveError("no torch in this Python; after make test: . .venv/bin/activate")
+    trials = check_search(sweep, points) if rule_of(sweep) else None
     for log in {point.options.log for point in points}:
         check(log)
     if args.slurm:
+        if trials:
+            screen.line("early_terminate: is not followed on Slurm: every run goes to its end")
         return run_on_slurm(args, sweep, points, ROOT, screen)
     if not args.only:
         check_not_queued(points)
@@ -108,18 +115,25 @@ def main(argv: list[str]) -> int:
         slots = read_slots(args.gpus, jobs_here(args.gpus, sum(point.state != "done" for point in points)))
     if args.snapshot:
         program = snapshot(ROOT, run_dir) / sweep.program
-    if len(points) == 1 and not pool:
+    if len(points) == 1 and not pool:  # nobody to be compared with
         code = run_here(points[0], program, screen, slots[0])
     else:
         deadline = 60 * args.deadline if args.deadline else math.inf
         retry = args.retry_failed or bool(args.only) or args.repair
-        code = Pool(program, slots, screen, deadline=deadline).run(points, retry=retry)
+        code = Pool(program, slots, screen, deadline=deadline, trials=trials).run(points, retry=retry)
     again = shlex.join([sys.argv[0], *argv])
     if code == codes.RESUME:
         screen.line(f"to go on: {again}")
     if code == codes.FAILED and pool:
         screen.line(f"to run the failed ones again: {again}{'' if args.retry_failed else ' --retry-failed'}")
     return code
+
+
+def check_search(sweep: Sweep, points: Sequence[Point]) -> Trials:
+    """Return the trials of a sweep whose metric can be compared as it asks for; otherwise raise SweepError."""
+    check_metrics(sweep, points)
+    options = points[0].options
+    return Trials(sweep, Path(options.run.dir) / options.run.sweep)
 
 
 if __name__ == "__main__":

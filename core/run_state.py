@@ -13,7 +13,9 @@ from core.errors import DamagedError, StoreError
 from core.locks import hold, is_held
 from core.values import said
 
-STATES = ("todo", "running", "stopped", "failed", "done", "damaged")
+STATES = ("todo", "running", "stopped", "failed", "done", "ended early", "damaged")
+OVER = ("done", "ended early")  # states of a run that has nothing left to do
+EARLY = "ended_early.json"  # why the search of its sweep has ended a run; its being there is what counts
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -32,11 +34,19 @@ def state_of(folder: Path) -> str:
     """Return the state of a run folder.
 
     "running" without a process holding its lock is "stopped"; "done" with a file gone, or cut short, is "damaged".
+    A run that its search has told to end is "ended early" however it then came to its end, a kill included.
     """
     state = read_status(folder).get("state", "todo")
-    if state == "running" and not is_locked(folder):
-        return "stopped"
+    if state in ("running", "stopped", "failed", "ended early") and not (state == "running" and is_locked(folder)):
+        if is_to_end(folder):
+            return "ended early"
+        return "failed" if state == "failed" else "stopped"
     return "damaged" if state == "done" and damage(folder) else state
+
+
+def is_to_end(folder: Path) -> bool:
+    """Return whether the search of its sweep has told a run to end early."""
+    return (Path(folder) / EARLY).exists()
 
 
 def damage(folder: Path) -> str:
@@ -68,7 +78,7 @@ def clear(folder: Path) -> None:
             for name in ("checkpoints", "masks", "arrays", "tensors", "tb"):
                 if (folder / name).exists():
                     shutil.rmtree(folder / name)
-            for name in ("history.jsonl", "summary.json", "status.json", DIGESTS, "options.yaml"):
+            for name in ("history.jsonl", "summary.json", "status.json", DIGESTS, EARLY, "options.yaml"):
                 (folder / name).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot remove {error.filename}: {error.strerror}") from None

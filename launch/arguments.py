@@ -27,6 +27,7 @@ NOT_ON_WANDB = (
     "verify",
     "repair",
     "failures",
+    "best",
     "snapshot",
     "deadline",
     "cancel",
@@ -40,7 +41,7 @@ AUTO = -1
 EXCLUSIVE = {
     "wandb": NOT_ON_WANDB,
     "sweep": NOT_WHEN_JOINING,
-    "slurm": ("gpus", *CONTROLS, "failures"),
+    "slurm": ("gpus", *CONTROLS, "failures", "best"),
     "cancel": ("hold", "release"),
     "hold": ("release",),
 }
@@ -102,6 +103,14 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--dir", type=_folder, metavar="DIR", help="folder of all results (default: runs, beside run.py)")
     add("--list", action="store_true", help="list the points with their states, and run nothing")
     add("--check", action="store_true", help="check the file and every point of it, and run nothing")
+    add(
+        "--best",
+        nargs="?",
+        type=_positive,
+        const=10,
+        metavar="N",
+        help="show the N best points by metric: (10), and run nothing",
+    )
     add("--verify", action="store_true", help="read every run again, say what is damaged or missing, and run nothing")
     add("--repair", action="store_true", help="as --verify, then do the damaged runs anew, and only them")
     add("--estimate", action="store_true", help="time some steps of the first point that is not done: hours per run")

@@ -80,6 +80,11 @@ def table(
         state = p.state if states is None else states[p.signature]
         values = [as_text(p.values[n]) for n in varying]
         rows.append([str(p.index), state, *values, p.signature, *(column[p.signature] for column in more.values())])
+    return aligned(rows)
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Return the lines of a table, its columns left-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

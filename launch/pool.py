@@ -17,12 +17,13 @@ from typing import BinaryIO
 
 from core import exit_codes as codes
 from core.errors import StoreError
-from core.run_state import is_locked, read_status
+from core.run_state import OVER, is_locked, read_status
 from launch.console import Screen, how_far
 from launch.failure import record_failure
 from launch.gpu_slots import environment
 from launch.points import Point
 from launch.process import GRACE_SECONDS, Child, Interrupts
+from launch.search.trials import Trials
 
 TICK_SECONDS = 0.1
 LOOK_SECONDS = 1.0  # between looks at the status of the running ones
@@ -37,6 +38,7 @@ STOP_SIGNALS = (
 OUTPUT = "output.txt"
 STATES = {
     "done": "done",
+    "ended early": "ended early",
     "failed": "failed",
     "damaged": "damaged (--repair does them anew)",
     "stopped": "stopped",
@@ -74,6 +76,7 @@ class Pool:
         grace: seconds that runs get to save after the first Ctrl-C.
         deadline: seconds that a run may take; it is asked to save then, and ended after the grace time.
         patient: see `launch.process.Interrupts`.
+        trials: of a sweep with early_terminate:, whose running runs may end early; or None.
     """
 
     def __init__(
@@ -84,10 +87,11 @@ class Pool:
         grace: float = GRACE_SECONDS,
         deadline: float = float("inf"),
         patient: bool = False,
+        trials: Trials | None = None,
     ):
         self.program, self.slots, self.screen, self.grace = program, list(slots), screen, grace
         self.deadline, self.interrupts = deadline, Interrupts(grace, patient)
-        self.free = deque(self.slots)
+        self.free, self.trials = deque(self.slots), trials
         self.queue: deque[Point] = deque()
         self.active: list[_Active] = []
         self.states: dict[str, str] = {}
@@ -111,7 +115,7 @@ class Pool:
                 self._stop(signal.SIGTERM)
         found = list(self.states.values())
         self.screen.line(_summary(found))
-        if found.count("done") == len(found):
+        if set(found) <= {*OVER}:
             return codes.DONE
         return codes.RESUME if asked or not {"failed", "damaged"} & set(found) else codes.FAILED
 
@@ -144,7 +148,7 @@ class Pool:
             point = self.queue.popleft()
             # Looked up now, not at the beginning: another launcher may have come first.
             state = point.state
-            if state in ("done", "running", "damaged") or (state == "failed" and not self.retry):
+            if state in (*OVER, "running", "damaged") or (state == "failed" and not self.retry):
                 self.states[point.signature] = "elsewhere" if state == "running" else state
                 continue
             slot = self.free.popleft()
@@ -164,6 +168,17 @@ class Pool:
                 run.child.send(signal.SIGKILL if run.late else signal.SIGTERM)
                 run.late, run.end = True, now + self.grace
 
+    def _judge(self) -> None:
+        """Tell the runs that the search gives up to save and end; they have the grace time for it."""
+        running = [run for run in self.active if not run.late]
+        if self.trials is None or not self.trials.rule or not running:
+            return
+        for folder, why in self.trials.end_early([run.point.folder for run in running]).items():
+            run = next(run for run in running if run.point.folder == folder)
+            self.screen.line(f"run {run.point.index} ends early: {why} ({run.point.label})")
+            run.child.send(signal.SIGTERM)
+            run.late, run.end = True, time.monotonic() + self.grace
+
     def _reap(self, asked: bool) -> None:
         for run in list(self.active):
             code = run.child.code()
@@ -176,6 +191,8 @@ class Pool:
 
     def _outcome(self, run: _Active, code: int, asked: bool) -> str:
         point = run.point
+        if point.state == "ended early":
+            return "ended early"
         if code == codes.DONE and read_status(point.folder).get("state") == "done":
             return "done"
         late = f"did not end within the {self.deadline / 60:g} minutes it was given" if run.late else ""
@@ -203,9 +220,11 @@ class Pool:
             self.looked = now
             for run in self.active:
                 run.look()
+            self._judge()
         states, running = list(self.states.values()), len(self.active)
-        done, failed = states.count("done"), states.count("failed")
-        counts = f"[{done + running + failed}/{len(states)}] done {done} running {running} failed {failed}"
+        done, early, failed = (states.count(state) for state in ("done", "ended early", "failed"))
+        counts = f"[{done + early + running + failed}/{len(states)}] done {done} running {running} failed {failed}"
+        counts += f" ended early {early}" if early else ""
         self.screen.progress(counts, "; ".join(run.point.label + run.stage for run in self.active))
 
 

@@ -16,6 +16,7 @@ from core.malloc import keep_freed_memory
 from core.option_groups import TaskOptions
 from core.provenance import command_line, processor, record_environment
 from core.results import append_result
+from core.run_state import EARLY, is_to_end
 from core.signals import Signals
 from core.store import Run
 from core.trackers import Mirrors
@@ -42,6 +43,10 @@ def execute(run: Run, options: TaskOptions, mirrors: Mirrors, signals: Signals) 
         log.info("done: %s", run.folder)
         return code.DONE
     except (Stopped, KeyboardInterrupt) as signal:
+        if is_to_end(run.folder):
+            _record(run, "ended early")
+            log.info("ended early by the search of its sweep (%s): %s", EARLY, run.folder)
+            return code.DONE
         _record(run, "stopped")
         log.warning("stopped by %s; start it again to go on", str(signal) or "SIGINT")
         return code.RESUME

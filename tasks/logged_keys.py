@@ -19,9 +19,12 @@ def pages_of(task: str) -> list[Path]:
 
 
 @lru_cache
-def keys_of(page: Path) -> tuple[str, ...]:
-    """Return the keys in the tables of a page; <words> in them stand for names."""
-    return tuple(re.findall(r"^\| `([^`]+)` \|", page.read_text(encoding="utf-8"), flags=re.MULTILINE))
+def keys_of(page: Path, history: bool = False) -> tuple[str, ...]:
+    """Return the keys in the tables of a page, or those that rows of the history have; <words> stand for names."""
+    text = page.read_text(encoding="utf-8")
+    if history:  # what is measured once is in a table that begins with "Results"
+        text = re.sub(r"^Results\b.*?(?=^(History|#)|\Z)", "", text, flags=re.MULTILINE | re.DOTALL)
+    return tuple(re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE))
 
 
 def pattern(key: str) -> re.Pattern[str]:
@@ -38,6 +41,19 @@ def never_logged(task: str, key: str) -> str:
         return ""
     likely = [_filled(known, key) for known in keys]
     return f"{task} never logs {key!r}{nearest(key, likely)} ({', '.join(f'docs/{page.name}' for page in pages)})"
+
+
+def only_summarised(task: str, key: str) -> str:
+    """Return why no row of the history has a key that a task logs, with the nearest that rows have, or ""."""
+    rows = [known for page in pages_of(task) for known in keys_of(page, history=True)]
+    every = [known for page in pages_of(task) for known in keys_of(page)]
+    # The key with the fewest <words> is meant: final/loss is no <stage>/loss.
+    closest = min((known.count("<") for known in every if pattern(known).fullmatch(key)), default=None)
+    if closest is None or any(known.count("<") == closest and pattern(known).fullmatch(key) for known in rows):
+        return ""
+    key_of_rows = key.removeprefix("final/")
+    likely = [_filled(known, key_of_rows) for known in rows]
+    return f"{task} measures {key!r} once, at the end{nearest(key_of_rows, likely)}"
 
 
 def _filled(known: str, key: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from core import exit_codes as codes
 from core.errors import SweepError
+from core.run_state import OVER
 from launch.console import Screen
 from launch.points import Point
 from launch.slurm import records
@@ -126,7 +127,7 @@ def _check_cluster(found: Sequence[Submission], points: Sequence[Point]) -> None
         for point in points
         if point.signature in tasks
         and tasks[point.signature][0].cluster != here
-        and point.state not in ("done", "failed")
+        and point.state not in (*OVER, "failed")
     ]
     if away:
         raise SweepError(

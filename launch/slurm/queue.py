@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from core.run_state import read_status
+from core.run_state import OVER, read_status
 from launch.points import Point
 from launch.slurm.cluster import SlurmError, call, configuration
 from launch.slurm.records import Submission, latest
@@ -83,7 +83,7 @@ class Queue:
             return state, None
         status = read_status(point.folder)
         newly_failed = state == "failed" and status.get("updated", 0) >= one.time
-        if state in ("done", "running") or newly_failed:
+        if state in (*OVER, "running") or newly_failed:
             return state, job
         if job.state in WAITING:
             return ("held" if {job.state, job.why} & {*HELD} else "queued"), job

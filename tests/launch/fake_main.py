@@ -13,7 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from core.history import History
 from core.options import read_arguments
+from core.run_state import OVER, is_to_end
 from core.store import Run
 from tasks.options import resolve
 
@@ -28,7 +30,7 @@ run = Run.create(options)
 with run.locked() as mine:
     if not mine or behaviour == "busy":
         sys.exit(76)
-    if run.state == "done":  # another pool was quicker
+    if run.state in OVER or is_to_end(run.folder):  # another pool was quicker
         sys.exit(0)
     seen = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "CUDA_DEVICE_ORDER")}
     with open(run.path("starts.jsonl"), "a") as file:
@@ -43,6 +45,20 @@ with run.locked() as mine:
         run.path("left").write_text(str(left.pid))
     if behaviour == "nothing":
         sys.exit(0)
+    if behaviour and behaviour.startswith("measure"):  # measure:8:3: 8 times 3, a row each, then wait for a signal
+        _, rows, value = behaviour.split(":")
+        stopped = []
+        signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+        history = History(run.path("history.jsonl"))
+        run.write_status("running", stage="control", step=1, steps=100)
+        for step in range(int(rows)):
+            history.append({"step": 10 * (step + 1), "stage": "control", "control/valid/accuracy/total": float(value)})
+        end = time.monotonic() + 1.5  # longer than the pool takes to look
+        while time.monotonic() < end and not stopped:
+            time.sleep(0.02)
+        early = is_to_end(run.folder)
+        run.write_status("ended early" if early else "stopped" if stopped else "done")
+        sys.exit(75 if stopped and not early else 0)
     if behaviour in ("wait", "deaf"):
         stopped = []
         for number in (signal.SIGTERM, signal.SIGUSR2):
