@@ -59,7 +59,8 @@ def read_description(folder: Path) -> dict[str, Any]:
 def other_than(run: Any, options: Any) -> str:
     """Return in what a run's options.yaml differs from these options, or ""; run.* and log may."""
     mine = flatten(options)
-    if run.signature != signature(options) or run.task != options.task:
+    del mine["task"]  # a file may lie elsewhere; the signature has its name and its digest
+    if run.signature != signature(options) or Path(run.task).name != Path(options.task).name:
         return (
             f"it is of {said(run.task)} {said(run.signature)}, and lies where {options.task} {signature(options)} does"
         )

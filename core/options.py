@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from core.cached import cached
@@ -143,9 +144,10 @@ def revisions(options: TaskOptions) -> dict[str, int]:
 def signature(options: TaskOptions) -> str:
     """Return the run's name: ten hex digits of the sha1 of `changed(options)` and `revisions(options)`.
 
-    Only what differs from a default counts, so adding an option renames no run.
+    Only what differs from a default counts, so adding an option renames no run. Of a task that is a file its name
+    counts, wherever it lies; an option has its content.
     """
-    named = changed(options) | {"task": options.task}
+    named = changed(options) | {"task": PurePath(options.task).name}
     if revisions(options):
         named["revision"] = revisions(options)
     return hashlib.sha1(json.dumps(named, sort_keys=True).encode()).hexdigest()[:10]

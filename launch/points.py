@@ -47,7 +47,7 @@ class Point:
     def label(self) -> str:
         """The task and the values that vary: what a person tells this run by."""
         values = (f"{name}={as_text(self.values[name])}" for name in self.varying)
-        return " ".join([self.options.task, *values])
+        return " ".join([Path(self.options.task).name, *values])
 
     def command(self, program: Path, extra: Mapping[str, str] | None = None) -> list[str]:
         """Return the command line that does this run.

@@ -13,7 +13,7 @@ if not __package__:  # started as paper/demo_table.py
 
 from paper.measure import aligned, measured  # noqa: E402
 from paper.modularity import plot_performance  # noqa: E402
-from paper.modularity.arithmetic import WORDS, subtasks  # noqa: E402
+from paper.modularity.arithmetic import subtasks, word  # noqa: E402
 from paper.results import Group, groups, load  # noqa: E402
 
 SWEEP = "small/tuple_ff"
@@ -51,7 +51,7 @@ def lines(group: Group) -> list[str]:
         "",
         *aligned(
             [
-                ["share of the weights", "control", *(WORDS[part] for part in parts)],
+                ["share of the weights", "control", *(word(part) for part in parts)],
                 ["kept by the mask", *(m.text() for m in kept)],
                 ["of these, used by both pairs", "", *(m.text() for m in shared)],
                 ["random masks of the same sizes", "", *(m.text() for m in chance)],

@@ -38,14 +38,14 @@ def bars(
         positions: centre of each row's group.
         rows: the table.
         columns: the measured columns to draw, side by side, and what the legend calls them.
-        colours: one for each column.
+        colours: one for each column; they begin again where there are more columns.
         chance: dashes stand at the mean of the column "<column>, <chance>", where there is one.
     """
     width = 0.76 / len(columns)
     for i, (column, label) in enumerate(columns.items()):
         centres = [x + (i - (len(columns) - 1) / 2) * width for x in positions]
         means = [row[column].factor * row[column].mean for row in rows]
-        axes.bar(centres, means, width * 0.92, color=colours[i], label=label, zorder=2)
+        axes.bar(centres, means, width * 0.92, color=colours[i % len(colours)], label=label, zorder=2)
         for x, row in zip(centres, rows, strict=True):
             measure, expected = row[column], row.get(f"{column}, {chance}")
             _spread(axes, x, width, measure)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import make_dataclass
+from pathlib import Path
 from typing import Any
 
 from core.cached import cached
@@ -13,9 +14,9 @@ from core.errors import BatchError, OptionError
 from core.option_groups import TaskOptions
 from core.options import OWN, assemble, build, changed, check_own, leaves, open_groups, revisions
 from core.store import Run
-from core.values import Again
+from core.values import Again, said
 from masks.options import METHODS, MaskOptions, ScoreConfig, mask_options, method_of
-from tasks.registry import OPTIONS
+from tasks.registry import OPTIONS, is_file
 
 
 def resolve(values: Mapping[str, Any]) -> TaskOptions:
@@ -38,7 +39,9 @@ def resolve(values: Mapping[str, Any]) -> TaskOptions:
             "needs its seeds, such as seed: {values: [1, 2, 3]}"
         )
     if "task" not in values:
-        raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}")
+        raise OptionError(f"no task given: --task=... is one of {', '.join(OPTIONS)}, or a file mine.py")
+    if is_file(str(values["task"])):
+        values = _with_digest(values)
     task, method = str(values["task"]), values.get("mask.method")
     cls = options_class(task, None if method is None else str(method))
     check_method(task, cls, values)
@@ -73,6 +76,21 @@ def options_class(task: str, method: str | None = None) -> type[TaskOptions]:
     default = declared().method
     mask = mask_options(method or default, declared.__bases__[0], default)
     return make_dataclass(cls.__name__, [("mask", mask, dataclasses.field(default=mask()))], bases=(cls,), frozen=True)
+
+
+def _with_digest(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values with the whole path of an experiment's file, and its digest.
+
+    Raises:
+        OptionError: the file cannot be read, or is not the one whose digest is given.
+    """
+    from tasks.own.own_file import digest_of
+
+    path = str(Path(str(values["task"])).resolve())
+    given, now = values.get("digest") or "", digest_of(path)
+    if given not in ("", now):
+        raise OptionError(f"digest={said(given)}, but {path} is {now}: it was changed since; leave digest out")
+    return {**values, "task": path, "digest": now}
 
 
 def outdated(run: Run) -> str:

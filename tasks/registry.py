@@ -1,8 +1,8 @@
-"""One row per task: its options, and the class of its model, data and stages."""
+"""One row per task: its options, and the class of its model, data and stages. A file of one's own is a task as well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from core.option_groups import TaskOptions
 from core.registry import Registry
@@ -47,7 +47,33 @@ TABLE = {
     ),
 }
 # fmt: on
-OPTIONS: Registry[type[TaskOptions]] = Registry(
-    "task", {name: f"tasks.{options}" for name, (options, _) in TABLE.items()}
+Thing = TypeVar("Thing")
+
+
+class Tasks(Registry[Thing]):
+    """The table, and every file: a name that ends in .py.
+
+    Args:
+        entries: name -> "module:attribute".
+        of_file: what makes of a file what the table has of a task.
+    """
+
+    def __init__(self, entries: dict[str, str], of_file: str):
+        super().__init__("task", entries)
+        self._of_file = Registry[Any]("function", {"of_file": of_file})
+
+    def __getitem__(self, name: str) -> Thing:
+        return cast(Thing, self._of_file["of_file"](name)) if is_file(name) else super().__getitem__(name)
+
+
+def is_file(task: str) -> bool:
+    """Return whether a task is an experiment of one's own."""
+    return task.endswith(".py")
+
+
+OPTIONS: Tasks[type[TaskOptions]] = Tasks(
+    {name: f"tasks.{options}" for name, (options, _) in TABLE.items()}, "tasks.own.own_file:options_of"
 )
-TASKS: Registry[type[Task[Any]]] = Registry("task", {name: f"tasks.{task}" for name, (_, task) in TABLE.items()})
+TASKS: Tasks[type[Task[Any]]] = Tasks(
+    {name: f"tasks.{task}" for name, (_, task) in TABLE.items()}, "tasks.own.own_file:task_of"
+)

@@ -1,5 +1,6 @@
 """The examples run, print what they promise, and stay short; so does the page on networks of one's own."""
 
+import json
 import os
 import re
 import subprocess
@@ -37,6 +38,15 @@ def check_gpt2(out):
     assert "its inverse [[3, 4, 5, 6, 7, 8, 9, 10, 11]]" not in out
 
 
+def check_own_experiment(folder):
+    (path,) = folder.glob("runs/single/*/summary.json")
+    found = json.loads(path.read_text())
+    for own, other in (("small", "large"), ("large", "small")):
+        through, without = (found[f"{way}/test/accuracy/{own}"] for way in (f"final/{own}", f"inverse/{own}/none"))
+        assert through > 0.8 and without < 0.2 and found[f"final/{own}/test/accuracy/{other}"] < 0.2
+    assert {"iou/total", "sharing/small/total"} <= found.keys()
+
+
 def run(code, folder):
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "OMP_NUM_THREADS": "1"}
     found = subprocess.run([sys.executable, *code], cwd=folder, capture_output=True, text=True, env=environment)
@@ -52,7 +62,7 @@ def test_an_example_runs_from_anywhere_and_is_short(path, tmp_path):
     if needed and find_spec(needed) is None:
         pytest.skip(f"{needed} is not installed")
     out = run([str(path)], tmp_path)
-    globals()[f"check_{path.stem}"](out)
+    globals()[f"check_{path.stem}"](tmp_path if path.stem == "own_experiment" else out)
 
 
 def test_the_readme_links_the_examples():

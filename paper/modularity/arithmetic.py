@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from core.store import Run
+from tasks.registry import is_file
 
 HEADING = "Are neural nets modular? Addition and multiplication"
 WORDS = {"pair1": "pair 1", "pair2": "pair 2", "add": "+", "mul": "×"}
@@ -20,8 +21,16 @@ CHANCE = "random masks of the same sizes"
 
 
 def subtasks(runs: Sequence[Run]) -> tuple[str, ...]:
-    """Return the names of the two subtasks; nothing for another task."""
+    """Return the names of the subtasks: two, or those of an experiment of one's own; nothing for another task."""
+    if runs and is_file(runs[0].task):
+        found = (re.fullmatch("kept/([^/]+)/total", key) for key in runs[0].summary)
+        return tuple(name[1] for name in found if name and name[1] != "control")
     return SUBTASKS.get(runs[0].task, ()) if runs else ()
+
+
+def word(part: str) -> str:
+    """Return what figures call a part of a task."""
+    return WORDS.get(part, part)
 
 
 def weights(runs: Sequence[Run]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from core.store import Run
@@ -40,7 +41,7 @@ def network(options: Mapping[str, Any]) -> str:
     if task.startswith("cifar10"):
         return _of_images(options)
     if not task.startswith(("tuple", "addmul")):
-        return task
+        return PurePath(task).stem  # of an experiment of one's own, its file
     words = ["double addition" if task.startswith("tuple") else "+ or ×"]
     if task.endswith("copyweight"):
         words.append("copied weights")

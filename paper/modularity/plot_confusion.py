@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from core.store import Run
 from paper.figure import DARK, Plot
 from paper.measure import Measure, Row, said, with_numbers
-from paper.modularity.arithmetic import HEADING, WORDS, subtasks
+from paper.modularity.arithmetic import HEADING, subtasks, word
 from paper.results import array
 
 PANELS = (
@@ -35,7 +35,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
                 f"answer is {answer}": Measure.of(((run, share[i, j]) for run, share in shares), "%")
                 for i, answer in enumerate(ANSWERS)
             }
-            rows.append({"subnet": subnet, "asked for": WORDS[asked]} | cells)
+            rows.append({"subnet": subnet, "asked for": word(asked)} | cells)
     return with_numbers(rows)
 
 

@@ -10,14 +10,15 @@ from core.store import Run
 from paper.figure import BLUE, SKY, Plot, figure, layer_ticks, legend, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
-from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks, weights
+from paper.modularity.arithmetic import CHANCE, HEADING, subtasks, weights, word
 
 MEASURES = {"IoU": "iou", "IoMin": "iomin"}
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
     """Return IoU and IoMin of the two parts' masks, and of random masks, per layer."""
-    parts = " and ".join(WORDS[part] for part in subtasks(runs))
+    both = subtasks(runs)
+    parts = " and ".join(map(word, both)) if len(both) == 2 else ""
     rows = []
     for parameter, layer in [*weights(runs), ("total", "all")] if parts else []:
         row: Row = {"masks": parts, "layer": layer, "parameter": parameter}

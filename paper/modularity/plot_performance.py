@@ -8,10 +8,10 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, Plot, figure, legend, per_cent
+from paper.figure import COLOURS, Plot, figure, legend, per_cent
 from paper.marks import bars
 from paper.measure import Measure, Row, measured, with_numbers
-from paper.modularity.arithmetic import HEADING, WORDS, subtasks
+from paper.modularity.arithmetic import HEADING, subtasks, word
 
 WAYS = {"none": "inverted", "control": "control mask", "ones": "unmasked"}
 LAYERS = "input and output layers"
@@ -36,9 +36,9 @@ def table(runs: Sequence[Run], inverse_io: str = "") -> list[Row]:
     way = inverse_io or next(iter(measured_ways), "none")
     rows = [_row(runs, "network", "final/network"), _row(runs, "control mask", "final/control", "control")]
     for part in parts:
-        word, inverse = WORDS[part], f"inverse/{part}/{way}"
-        rows.append(_row(runs, f"mask of {word}", f"final/{part}", part))
-        rows.append(_row(runs, f"inverted mask of {word}", inverse, layers=WAYS[way]))
+        name, inverse = word(part), f"inverse/{part}/{way}"
+        rows.append(_row(runs, f"mask of {name}", f"final/{part}", part))
+        rows.append(_row(runs, f"inverted mask of {name}", inverse, layers=WAYS[way]))
     rows.append(_row(runs, "random mask", "random/control", "control"))
     return with_numbers(rows)
 
@@ -47,7 +47,7 @@ def draw(rows: list[Row]) -> Figure:
     """Draw two bars for each subnet, one for each part of the task."""
     columns = {column: column for column in rows[0] if column.startswith("accuracy")}
     fig, axes = figure(7.2, 3.5)
-    bars(axes, range(len(rows)), rows, columns, (BLUE, ORANGE))
+    bars(axes, range(len(rows)), rows, columns, COLOURS)
     axes.set_xticks(range(len(rows)), [fill(row["subnet"], 10) for row in rows])
     axes.set_xlim(-0.6, len(rows) - 0.4)
     per_cent(axes, "accuracy on the test set [%]")
@@ -60,7 +60,7 @@ def draw(rows: list[Row]) -> Figure:
 
 def _row(runs: Sequence[Run], name: str, prefix: str, kept: str = "", layers: str = "") -> Row:
     accuracy = {
-        f"accuracy on {WORDS[part]}": measured(runs, f"{prefix}/test/accuracy/{part}") for part in subtasks(runs)
+        f"accuracy on {word(part)}": measured(runs, f"{prefix}/test/accuracy/{part}") for part in subtasks(runs)
     }
     return {"subnet": name, LAYERS: layers} | accuracy | {"weights kept": kept_share(runs, kept)}
 

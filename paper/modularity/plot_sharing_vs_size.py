@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, Plot, figure, legend, per_cent
+from paper.figure import COLOURS, Plot, figure, legend, per_cent
 from paper.marks import bars
 from paper.measure import Row, measured, with_numbers
-from paper.modularity.arithmetic import CHANCE, HEADING, WORDS, subtasks
+from paper.modularity.arithmetic import CHANCE, HEADING, subtasks, word
 from paper.modularity.networks import networks
 
 
@@ -21,9 +21,9 @@ def table(runs: Sequence[Run]) -> list[Row]:
         weights = next((run.summary["size/total"] for run in part if "size/total" in run.summary), 0)
         row: Row = {"network": name.partition(", ")[2] or name, "weights": int(weights)}
         for subtask in subtasks(part):
-            row[f"shared of {WORDS[subtask]}"] = measured(part, f"sharing/{subtask}/total")
-            row[f"shared of {WORDS[subtask]}, {CHANCE}"] = measured(part, f"sharing_random/{subtask}/total")
-            row[f"kept for {WORDS[subtask]}"] = measured(part, f"kept/{subtask}/total", "")
+            row[f"shared of {word(subtask)}"] = measured(part, f"sharing/{subtask}/total")
+            row[f"shared of {word(subtask)}, {CHANCE}"] = measured(part, f"sharing_random/{subtask}/total")
+            row[f"kept for {word(subtask)}"] = measured(part, f"kept/{subtask}/total", "")
         rows.append(row)
     return sorted(with_numbers(rows), key=lambda row: row["weights"])
 
@@ -33,7 +33,7 @@ def draw(rows: list[Row]) -> Figure:
     shared = [column for column in rows[0] if column.startswith("shared of") and CHANCE not in column]
     columns = {column: column.replace("shared of", "mask of") for column in shared}
     fig, axes = figure(max(5.6, 1.2 + 1.35 * len(rows)), 3.4)
-    bars(axes, range(len(rows)), rows, columns, (BLUE, ORANGE), CHANCE)
+    bars(axes, range(len(rows)), rows, columns, COLOURS, CHANCE)
     ticks = [f"{_sizes(row['network'])}\n({_short(row['weights'])} weights)" for row in rows]
     axes.set_xticks(range(len(rows)), ticks)
     axes.set_xlim(-0.6, len(rows) - 0.4)

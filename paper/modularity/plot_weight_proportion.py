@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from core.store import Run
-from paper.figure import BLUE, ORANGE, Plot, figure, layer_ticks, legend
+from paper.figure import COLOURS, Plot, figure, layer_ticks, legend
 from paper.marks import bars
 from paper.measure import Row, measured, said, with_numbers
-from paper.modularity.arithmetic import HEADING, WORDS, subtasks, weights
+from paper.modularity.arithmetic import HEADING, subtasks, weights, word
 
 
 def table(runs: Sequence[Run]) -> list[Row]:
@@ -20,7 +20,7 @@ def table(runs: Sequence[Run]) -> list[Row]:
     rows: list[Row] = []
     for parameter, layer in [*weights(runs), ("total", "all")] if parts else []:
         size = next((v for run in runs if (v := run.summary.get(f"size/{parameter}")) is not None), 0)
-        kept = {f"kept for {WORDS[part]}": measured(runs, f"kept/{part}/{parameter}", "") for part in parts}
+        kept = {f"kept for {word(part)}": measured(runs, f"kept/{part}/{parameter}", "") for part in parts}
         rows.append({"layer": layer, "parameter": parameter, "weights": int(size)} | kept)
     return with_numbers(rows)
 
@@ -34,7 +34,7 @@ def draw(rows: list[Row]) -> Figure:
         if column.startswith("kept for")
     }
     fig, axes = figure(max(5.0, 1.6 + 0.85 * len(layers)), 3.4)
-    bars(axes, range(len(layers)), layers, columns, (BLUE, ORANGE))
+    bars(axes, range(len(layers)), layers, columns, COLOURS)
     layer_ticks(axes, range(len(layers)), [row["layer"] for row in layers])
     axes.set_ylim(0)
     axes.set_ylabel("weights kept")
