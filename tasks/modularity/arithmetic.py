@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from analysis.faithfulness.evaluation import Evaluation
 from analysis.inverse import inverse
 from data.arithmetic import BASE, HeldOut, digits, draw_set
 from layers.eval_mode import evaluating
@@ -126,6 +127,20 @@ class Arithmetic(SubnetTask[ArithmeticT]):
                 losses.append(loss.view(target.shape).mean(-1))
                 numbers.append((logits.argmax(-1) * BASE ** torch.arange(n_digits, device=self.device)).sum(-1))
         return torch.cat(losses), torch.cat(numbers)
+
+    def evaluation(self, name: str, subtask: str | None, size: int) -> Evaluation:
+        """Return the first forward passes of a set, at most `size`, that a subtask consists of; None: the whole task.
+
+        A pass counts as right when all its answers are right.
+        """
+        eval_set = self.restricted(self.eval_sets[name], subtask)
+        answers = self.results(eval_set.cases, subtask).shape[1]
+        index = (eval_set.items[:, ::answers] // answers).flatten()[:size]
+        cases = {key: tensor[index] for key, tensor in eval_set.cases.items()}
+        targets = digits(self.results(cases, subtask), self.options.n_digits)
+        return Evaluation(
+            self.masked, lambda one, masking: self.logits(dict(one), masking, subtask), [(cases, targets)]
+        )
 
     def accuracy(self, masking: Masking | None, name: str) -> dict[str, float]:
         """Return accuracy/<part> of the whole task on a set: valid, test or seen."""

@@ -10,8 +10,9 @@ from analysis.faithfulness.ablation import DRAWN, KINDS, ablate, ablations, bern
 from analysis.faithfulness.adversary import attack
 from analysis.faithfulness.evaluation import Evaluation
 from analysis.faithfulness.minimality import minimality
+from analysis.faithfulness.sizes import size_curve, top
 from analysis.ground_truth import auroc, side_by_side
-from core.errors import MaskError
+from core.errors import MaskError, OptionError
 from core.rng import key, stream
 from masks.algebra import Masks
 from masks.masking import Given, Sample
@@ -190,3 +191,21 @@ def test_learned_masks_find_the_known_subnetwork_and_random_ones_do_not(name, op
     ranked = {n: tensor.abs() for n, tensor in scores.items()} if name == "edge-popup" else scores  # as it ranks itself
     assert auroc(ranked, right) > 0.75 and auroc({n: m.float() for n, m in random.items()}, right) < 0.6
     assert learned.iou(right) > random.iou(right) + 0.15
+
+
+def test_a_size_curve_keeps_exactly_the_highest_and_reaches_the_whole_network():
+    _, masked, (right, _), evaluation = known()
+    ranking = {name: weight.abs() * (1 + 9 * right[name]) for name, weight in masked.weights.items()}
+    flat = torch.cat([tensor.flatten() for tensor in ranking.values()])
+    for share in (0.0001, 0.01, 0.3, 1.0):
+        masks = top(ranking, share)
+        assert masks.count() == max(1, round(share * len(flat)))
+        kept = torch.cat([mask.flatten() for mask in masks.values()])
+        assert share == 1.0 or flat[kept].min() >= flat[~kept].max()
+    curve = size_curve(evaluation, ranking, (1.0, 0.001, 0.05, 0.3))
+    assert curve.sizes == (0.001, 0.05, 0.3, 1.0) and curve.scores.accuracy[-1] == 1 and curve.scores.accuracy[2] > 0.9
+    assert curve.scores.accuracy[0] < 0.6 and curve.scores.accuracy[0] < curve.area < 1
+    backwards = size_curve(evaluation, {name: -tensor for name, tensor in ranking.items()}, curve.sizes)
+    assert backwards.area < curve.area - 0.2
+    with pytest.raises(OptionError, match=r"size=1.5 is outside \(0, 1\]"):
+        top(ranking, 1.5)
