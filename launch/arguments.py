@@ -114,7 +114,9 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     add("--verify", action="store_true", help="read every run again, say what is damaged or missing, and run nothing")
     add("--repair", action="store_true", help="as --verify, then do the damaged runs anew, and only them")
     add("--estimate", action="store_true", help="time some steps of the first point that is not done: hours per run")
-    add("--convert", action="store_true", help="print the sweep for a file of an original program (docs/moving-over.md)")
+    add(
+        "--convert", action="store_true", help="print the sweep for a file of an original program (docs/moving-over.md)"
+    )
     add("--dry-run", action="store_true", help="print the commands, and run nothing")
     args = parser.parse_args(list(argv))
     args.wandb = args.wandb or bool(args.sweep)

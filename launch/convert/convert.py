@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,7 @@ def convert(path: str | Path) -> str:
         SweepError: the file is of no original, says what its program does not have, or cannot be one grid.
     """
     asked = read(path, ORIGINALS)
-    notes, points = list(asked.notes), []
-    original = asked.original
+    original, notes, points = asked.original, list(asked.notes), []
     try:
         for run in (one for given in asked.runs for one in original.expand(given)):
             known = {word: value for word, value in run.items() if word in original.defaults}
@@ -49,13 +51,23 @@ def convert(path: str | Path) -> str:
     except (SieveError, ValueError, TypeError) as error:
         said = error if isinstance(error, SieveError) else f"a value is not what it should be: {error}"
         raise SweepError(f"{path}: {said}") from None
-    points = _joined(points, original.joined)
-    return _text(path, asked, _grid(path, points), notes)
+    try:
+        grid = _grid(_joined(points, original.joined), notes)
+    except SweepError as error:
+        raise SweepError(f"{path}: {error}") from None
+    return _text(path, asked, grid, notes)
 
 
-def _points(run: Translation) -> list[dict[str, Any]]:
-    one = run.values
-    found = []
+@dataclass
+class Said:
+    """A run in Sieve's options: all of them, and the names of those that are written."""
+
+    options: dict[str, Any]
+    written: list[str]
+
+
+def _points(run: Translation) -> list[Said]:
+    one, found = run.values, []
     for values in itertools.product(*run.several.values()):
         run.values = {**one, **dict(zip(run.several, values, strict=True))}
         run.kept |= set(run.several)
@@ -63,8 +75,7 @@ def _points(run: Translation) -> list[dict[str, Any]]:
     return found
 
 
-def _point(run: Translation) -> dict[str, Any]:
-    """Return what has to be written: what differs from the defaults of the task, and what the file says."""
+def _point(run: Translation) -> Said:
     values = run.values
     method = values.get("mask.method")
     cls = options_class(str(values["task"]), None if method is None else str(method))
@@ -78,57 +89,57 @@ def _point(run: Translation) -> dict[str, Any]:
     wanted = (set(changed(options)) | (run.kept & set(values)) | {"task"}) - set(nothing)
     if "mask.method" in values:  # what decides which options there are
         wanted |= {"mask.method"} - set(nothing)
-    resolve({name: values[name] for name in wanted})
-    everything = flatten(options)
-    return {name: everything[name] for name in ("task", *everything) if name in wanted}
+    everything = flatten(resolve({name: values[name] for name in wanted}))
+    return Said(everything, [name for name in ("task", *everything) if name in wanted])
 
 
-def _joined(points: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def _joined(points: list[Said], names: Sequence[str]) -> list[Said]:
     """Return the points with those made one that differ in the given options alone, which are lists."""
     for name in names:
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Said] = {}
         for point in points:
-            rest = repr({key: value for key, value in point.items() if key != name})
-            if rest in found:
-                old, new = found[rest][name], point[name]
-                found[rest][name] = (*old, *(item for item in new if item not in old))
-            else:
-                found[rest] = dict(point)
+            rest = repr({key: value for key, value in point.options.items() if key != name})
+            old = found.setdefault(rest, point)
+            if old is not point:
+                new = [item for item in point.options[name] if item not in old.options[name]]
+                old.options[name] = (*old.options[name], *new)
         points = list(found.values())
     return points
 
 
-def _grid(path: str | Path, points: list[dict[str, Any]]) -> dict[str, list[Any]]:
+@cache
+def _own(task: str, method: str | None) -> dict[str, Any]:
+    """Return the defaults of a task."""
+    return flatten(resolve({"task": task} | ({} if method is None else {"mask.method": method})))
+
+
+def _grid(points: Sequence[Said], notes: list[str]) -> dict[str, list[Any]]:
     """Return option -> values of the grid of exactly these points.
 
     Raises:
         SweepError: there is none.
     """
-    names = list(dict.fromkeys(name for point in points for name in point))
-    rows = []
-    for point in points:
-        full = flatten(resolve(point))
-        rows.append({name: full[name] for name in names if name in full})
-    # an option that only some tasks have can stay unsaid where it is their default
-    own = [flatten(resolve({name: row[name] for name in ("task", "mask.method") if name in row})) for row in rows]
-    for name in [name for name in names if any(name not in row for row in rows)]:
-        if any(name in row and default[name] != row[name] for row, default in zip(rows, own, strict=True)):
-            raise SweepError(f"{path}: {name} is an option of only some of its tasks; convert each task by itself")
-        names.remove(name)
-    # and so can one whose value is each task's own
-    for name in names[1:]:
-        varies = len({repr(row[name]) for row in rows}) > 1
-        if varies and all(row[name] == default[name] for row, default in zip(rows, own, strict=True)):
+    names = list(dict.fromkeys(name for point in points for name in ("task", *point.written)))
+    rows = [point.options for point in points]
+    own = [_own(row["task"], row.get("mask.method")) for row in rows]
+    for name in list(names[1:]):
+        absent = any(name not in row for row in rows)
+        if not absent and len({repr(row[name]) for row in rows}) == 1:
+            continue
+        # an option that has each task's own value, or that some tasks have not, can stay unsaid
+        if all(name not in row or row[name] == default[name] for row, default in zip(rows, own, strict=True)):
             names.remove(name)
-    names = [name for name in names if not name.endswith("eval_batch_size") or len({repr(r[name]) for r in rows}) == 1]
+        elif name.endswith("eval_batch_size"):
+            names.remove(name)
+            notes.append(f"{name} is dropped: it differs between the runs, and no result depends on it")
+        elif absent:
+            raise SweepError(f"{name} is an option of only some of its tasks; convert each task by itself")
     grid = {name: list({repr(row[name]): row[name] for row in rows}.values()) for name in names}
     wanted = {tuple(repr(row[name]) for name in names) for row in rows}
-    there = set(itertools.product(*([repr(value) for value in values] for values in grid.values())))
-    if there != wanted:
+    if len(wanted) != math.prod(map(len, grid.values())):
         varying = ", ".join(name for name, values in grid.items() if len(values) > 1)
         raise SweepError(
-            f"{path}: its {len(wanted)} runs are no grid of options of Sieve, in which {varying} differ; "
-            "convert it in parts"
+            f"its {len(wanted)} runs are no grid of options of Sieve, in which {varying} differ; convert it in parts"
         )
     return grid
 

@@ -121,8 +121,8 @@ def _mask(run: Translation) -> None:
         run.note("prune_rate of SubnetConv is the part of the weights that is kept, as mask.keep")
     if words["scale_fan"] and words["init"] in SCALED:
         run.put("scale", "published", "scale_fan")
-        run.note("scale_fan applies the factor of the paper to the part that is removed (scale=published); scale=keep is "
-                 "the paper's")  # fmt: skip
+        run.note("scale_fan applies the paper's factor to the part that is removed (scale=published); to the part that "
+                 "is kept: scale=keep")  # fmt: skip
     if words["pretrained"]:
         run.put("evaluate", words["pretrained"], "pretrained")
     run.cannot("score_init_constant", "scores of edge-popup are drawn")

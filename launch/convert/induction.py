@@ -8,8 +8,9 @@ from core.errors import SweepError
 from launch.convert.original import Original, Translation, steps_of
 
 FREE = {  # what an option of the libraries is where a file is silent
-    "trainer_configs.weight_decay": 0.0, "trainer_configs.warmup_steps": 0, "trainer_configs.lr_scheduler_type": "linear",
-    "trainer_configs.max_grad_norm": 1.0, "optim_configs.weight_decay": 0.01, "GPT_configs.attn_pdrop": 0.1,
+    "trainer_configs.weight_decay": 0.0, "trainer_configs.warmup_steps": 0,
+    "trainer_configs.lr_scheduler_type": "linear", "trainer_configs.max_grad_norm": 1.0,
+    "optim_configs.weight_decay": 0.01, "GPT_configs.attn_pdrop": 0.1,
 }  # fmt: skip
 DEFAULTS: dict[str, Any] = {
     "reproducibility_configs.reproduce": False, "reproducibility_configs.random_seed": None,
@@ -76,7 +77,9 @@ def translate(run: Translation) -> None:
         _mask(run)
     else:
         raise SweepError("neither a base (trainer_configs), nor a mask or transfers (train_configs)")
-    run.note("base, mask and transfers are one run here and three files there: put the parameters of all three together")
+    run.note(
+        "base, mask and transfers are one run here and three files there: put the parameters of all three together"
+    )
 
 
 def _needed(run: Translation, *words: str) -> None:
@@ -155,8 +158,5 @@ def _list(value: Any) -> list[Any]:
 
 
 INDUCTION = Original(
-    "Rock-Z/instilling-inductive-bias",
-    DEFAULTS,
-    frozenset(word for word in DEFAULTS if "." in word),
-    translate,
+    "Rock-Z/instilling-inductive-bias", DEFAULTS, frozenset(word for word in DEFAULTS if "." in word), translate
 )

@@ -92,7 +92,10 @@ def _flat(found: Mapping[str, Located], prefix: str = "") -> dict[str, Any]:
 
 def _parameters(document: Document) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
-    for key, item in document.root["parameters"].value.items():
+    top = document.root["parameters"]
+    if not isinstance(top.value, dict):
+        raise document.error(top.line, "parameters: is not a mapping of options")
+    for key, item in top.value.items():
         given, word = item.value if isinstance(item.value, dict) else {}, key.replace("-", "_")
         if isinstance(given.get("values", Located(None, 0)).value, list):
             found[word] = [plain(one.plain()) for one in given["values"].value]

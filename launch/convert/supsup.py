@@ -65,7 +65,9 @@ def expand(words: Mapping[str, Any]) -> list[dict[str, Any]]:
     script = str(words.get("script", ""))
     found = recipe(script) | dict(words)
     if script and not recipe(script) and "main.py" not in script and "set" not in words:
-        raise SweepError(f"{script}: no script of the original; its scripts: {', '.join(SCRIPTS)}{nearest(script, SCRIPTS)}")
+        raise SweepError(
+            f"{script}: no script of the original; its scripts: {', '.join(SCRIPTS)}{nearest(script, SCRIPTS)}"
+        )
     if found.get("seeds") is not None:
         found["seed"] = list(range(int(found["seeds"])))
     several = {word: value if isinstance(value, list) else [value] for word, value in found.items()}
@@ -172,7 +174,9 @@ def _learner(run: Translation, stream: bool) -> None:
         kind = "IndividualHeads"
     if kind not in MASKS:
         if kind not in LEARNERS:
-            raise SweepError(f"conv_type={kind} has no counterpart in Sieve; these have: {', '.join((*MASKS, *LEARNERS))}")
+            raise SweepError(
+                f"conv_type={kind} has no counterpart in Sieve; these have: {', '.join((*MASKS, *LEARNERS))}"
+            )
         run.put("learner", LEARNERS[kind], "conv_type", "individual_heads")
     elif MASKS[kind] == "edge-popup":
         run.values["mask.method"] = "edge-popup"
@@ -187,7 +191,9 @@ def _learner(run: Translation, stream: bool) -> None:
     if words["trainer"] == "reinit":
         run.put("transfer", "scores", "trainer", "reinit_adapt")
         if words["reinit_adapt"] != "running_mean":
-            run.note(f"reinit_adapt={words['reinit_adapt']} cannot be said: transfer=scores begins with the mean of all")
+            run.note(
+                f"reinit_adapt={words['reinit_adapt']} cannot be said: transfer=scores begins with the mean of all"
+            )
     elif not stream and words["trainer"] not in (None, "default"):
         run.note(f"trainer={words['trainer']} cannot be said")
 

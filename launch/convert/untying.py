@@ -126,7 +126,9 @@ def _interp(run: Translation) -> None:
         if stiffness < 0.5:
             run.put("paths.stiffness", stiffness, "stiffness")
         else:
-            run.note(f"stiffness={stiffness:g} cannot be said: from 0.5 on a string swings; the default is in its place")
+            run.note(
+                f"stiffness={stiffness:g} cannot be said: from 0.5 on a string swings; the default is in its place"
+            )
     run.note("the rest is the default of cnn_elcn: the two networks are of one run here")
 
 

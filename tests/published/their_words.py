@@ -167,7 +167,7 @@ SUPSUP: dict[str, Files] = {
         f"GNu/MNISTPerm/LeNet-250-tasks/supsup_{way}.py --output-size {size}" for way in "hg" for size in (25, 100, 200)
     )),
     "supsup_gnu_fc": _lines("GNu/MNISTPerm/FC-250-tasks/supsup_h.py", "GNu/MNISTPerm/FC-250-tasks/supsup_g.py"),
-    "supsup_gnu_2500": _lines("GNu/MNISTPerm/LeNet-2500-tasks/supsup_h.py", "GNu/MNISTPerm/LeNet-2500-tasks/supsup_g.py"),
+    "supsup_gnu_2500": _lines(*(f"GNu/MNISTPerm/LeNet-2500-tasks/supsup_{way}.py" for way in "hg")),
     "supsup_batch_ensemble": _lines("GNu/MNISTPerm/LeNet-250-tasks/batche.py", "GNu/MNISTPerm/FC-250-tasks/batche.py"),
     "supsup_rotation": _lines("GNu/MNISTPerm/LeNet-250-tasks/psp.py", "GNu/MNISTPerm/FC-250-tasks/psp.py"),
     "supsup_rotated": _lines("GNu/MNISTRotate/supsup.py"),
