@@ -28,10 +28,10 @@ from core.store import Run
 from core.trackers import Mirrors
 from masks.algebra import Masks
 from tasks.modularity.arithmetic import Arithmetic
-from tasks.modularity.subnets import CONTROL
 from tasks.options import resolve_stored
 from tasks.pretrained import restore
 from tasks.registry import TASKS
+from tasks.subnets import CONTROL
 
 USUAL = ("zero", "uniform", "bernoulli")
 ALL = (*USUAL, "mean", "resampled")
