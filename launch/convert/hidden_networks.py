@@ -132,7 +132,7 @@ HIDDEN_NETWORKS = Original(
     "allenai/hidden-networks",
     DEFAULTS,
     frozenset({"prune_rate", "arch", "freeze_weights", "scale_fan", "score_init_constant", "label_smoothing",
-               "nonlinearity", "num_classes", "print_freq", "width_mult", "multistep_lr_adjust"}),
+               "num_classes", "print_freq", "multistep_lr_adjust"}),
     translate,
     scripts=r"(^|/)main\.py$",
     aliases={"learning_rate": "lr", "weight_decay": "wd", "j": "workers", "b": "batch_size", "p": "print_freq",

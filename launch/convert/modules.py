@@ -229,7 +229,8 @@ MODULES = Original(
     DEFAULTS,
     frozenset({
         "sweep_id_for_grid_search", "stop_after", "step_per_mask", "mask_loss_weight", "bias_no_mask", "profile",
-        "inv_mask_exclude_io", "test_interval", "mask_lr", "dm_math.tasks", "analysis.enable",
+        "inv_mask_exclude_io", "test_interval", "mask_lr", "dm_math.tasks", "analysis.enable", "task",
+        "n_digits",
     }),
     translate,
     scripts=r"main\.py",

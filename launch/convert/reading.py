@@ -20,6 +20,7 @@ COMMAND = re.compile(r"\$?\s*(\w+=\S*\s+)*(python[0-9.]*|sbatch|bash|sh|srun)\s|
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 WORDS = {"none": None, "null": None, "true": True, "false": False}
 MOST = 100_000  # as in a sweep
+OURS = ("train.", "mask.", "data.", "tasks.", "split.", "infer.", "run.")  # groups that no original has
 SCRIPT, POSITIONS = "script", "positions"  # of a command line, beside its options
 
 
@@ -180,6 +181,8 @@ def _command(path: Path, line: str) -> tuple[dict[str, Any], str]:
 
 def _whose(path: str | Path, words: Mapping[str, Any], originals: Sequence[Original]) -> Original:
     names = set(words) - {SCRIPT, POSITIONS}
+    if ours := sorted(name for name in names if name.startswith(OURS)):
+        raise SweepError(f"{path}: {ours[0]} is an option of Sieve: there is nothing to convert")
 
     def fit(one: Original) -> tuple[int, int]:
         known = names & (set(one.defaults) | set(one.aliases))

@@ -138,7 +138,7 @@ UNTYING = Original(
     frozenset({"n_splits", "cnn_lr", "lc_lr", "convert_to", "load_model", "bs_train", "bs_eval", "n_saves", "net1_path",
                "net2_path", "interp_method", "n_points"}),
     translate,
-    scripts=r"(^|/)(experiments\.py|interp\.py|job\.sh)$",
+    scripts=r"(^|/)(experiments\.py|interp\.py|main\.py|job\.sh)$",
     aliases={"lcn_lr": "lc_lr"},
     joined=("split.lr",),
 )  # fmt: skip

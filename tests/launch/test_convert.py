@@ -35,7 +35,7 @@ def test_every_sign_is_an_option_of_its_original_alone():
     for one in ORIGINALS:
         assert one.signs <= set(one.defaults)
         for other in ORIGINALS:
-            assert one is other or not one.signs & set(other.defaults) - {"width_mult", "nonlinearity"}
+            assert one is other or not one.signs & set(other.defaults)
 
 
 @pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.title)
@@ -91,6 +91,23 @@ def test_seeds_of_a_script_and_its_task_agnostic_flags(tmp_path):
     assert "--gpus of run.py" in notes(text) and "run.cache" in notes(text)
     with pytest.raises(SweepError, match="rn18-upperbound"):
         text_of(tmp_path, "python experiments/GG/splitcifar100/rn18-uperbound.py --seeds 3\n", "line.txt")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda file: file.stem)
+def test_a_sweep_of_ours_is_nothing_to_convert(file):
+    with pytest.raises(SweepError, match="nothing to convert"):
+        convert(file)
+
+
+def test_main_py_is_of_the_repository_whose_options_it_is_given(tmp_path):
+    for words, title in {
+        "-task tuple_ff -stop_after 100": "modules",
+        "--arch Conv4 --set CIFAR10 --conv-type SubnetConv --prune-rate .2": "hidden-networks",
+        "--set=MNISTPerm --num-tasks 3 --model LeNet --conv_type FastMultitaskMaskConv --adaptor gt": "supsup",
+        "--load_model results/alexnetprime_100.pyT --convert_to fc --lr 0.01": "anarchitectural-search",
+    }.items():
+        text = text_of(tmp_path, f"python main.py {words}\n", "line.txt")
+        assert title in text.splitlines()[0] and points_of(tmp_path, text)
 
 
 def test_split_epochs_are_truncated_without_doubles():
