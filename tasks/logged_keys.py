@@ -47,13 +47,17 @@ def only_summarised(task: str, key: str) -> str:
     """Return why no row of the history has a key that a task logs, with the nearest that rows have, or ""."""
     rows = [known for page in pages_of(task) for known in keys_of(page, history=True)]
     every = [known for page in pages_of(task) for known in keys_of(page)]
-    # The key with the fewest <words> is meant: final/loss is no <stage>/loss.
-    closest = min((known.count("<") for known in every if pattern(known).fullmatch(key)), default=None)
-    if closest is None or any(known.count("<") == closest and pattern(known).fullmatch(key) for known in rows):
+    meant = min((known for known in every if pattern(known).fullmatch(key)), key=_vagueness, default=None)
+    if meant is None or meant in rows:
         return ""
     key_of_rows = key.removeprefix("final/")
     likely = [_filled(known, key_of_rows) for known in rows]
     return f"{task} measures {key!r} once, at the end{nearest(key_of_rows, likely)}"
+
+
+def _vagueness(known: str) -> tuple[int, int]:
+    """Return what is least of the documented key that is meant where several match: final/loss is no <stage>/loss."""
+    return known.count("<"), -known.find("<")
 
 
 def _filled(known: str, key: str) -> str:

@@ -156,7 +156,7 @@ def rule_of(sweep: Sweep) -> Hyperband | None:
 def said(record: dict[str, Any]) -> str:
     """Return in words why a run has ended early: the contents of its ended_early.json."""
     return (
-        f"{record['metric']} {record['value']:.6g} is worse than {record['threshold']:.6g}, "
+        f"{record['metric']} {record['value']:.10g} is worse than {record['threshold']:.10g}, "
         f"the threshold of band {record['band']} (step {record['step']}, {record['runs']} runs)"
     )
 
