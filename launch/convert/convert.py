@@ -48,7 +48,7 @@ def convert(path: str | Path) -> str:
             original.translate(translation)
             points += _points(translation)
             notes += [note for note in translation.notes if note not in notes]
-    except (SieveError, ValueError, TypeError) as error:
+    except (SieveError, ValueError, TypeError, ArithmeticError) as error:
         said = error if isinstance(error, SieveError) else f"a value is not what it should be: {error}"
         raise SweepError(f"{path}: {said}") from None
     try:

@@ -1,16 +1,21 @@
 """Files of the original programs: which one they are of, what is said of what is lost, and what is refused."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from core.errors import SweepError
 from launch.convert.convert import ORIGINALS, convert
+from launch.convert.modules import OF_TASK
+from launch.convert.supsup_scripts import recipe
 from launch.convert.untying import split_epochs
 from launch.sweep import Sweep
 from tasks.options import resolve
+from tests.published.their_words import INDUCTION
 
 ROOT = Path(__file__).parents[2]
 PROFILE = "parameters: {profile: {value: scan}, %s: {value: 3}, sweep_id_for_grid_search: {values: [1, 2]}}"
@@ -143,6 +148,37 @@ def test_what_is_no_file_of_an_original_is_one_line(tmp_path, text):
     with pytest.raises(SweepError) as caught:
         text_of(tmp_path, text)
     assert "\n" not in str(caught.value) and "theirs.yaml" in str(caught.value)
+
+
+ODD = (0, -1, 1e999, "many", None, [1, 2], [], True, {"a": 1}, 10**30, "2020-01-01")
+WHOLE = {
+    "RobertCsordas/modules": [{"task": task, "stop_after": 100} for task in OF_TASK],
+    "allenai/hidden-networks": [
+        {"arch": "Conv4", "set": "CIFAR10", "conv_type": kind, "prune_rate": 0.3, "print_freq": 1}
+        for kind in ("SubnetConv", "SampleSubnetConv", "DenseConv")
+    ],
+    "RAIVNLab/supsup": [recipe(name) | {"seed": 1} for name in ("rn18-supsup", "NNs/supsup", "hopsupsup")],
+    "Rock-Z/instilling-inductive-bias": [parts[0] for parts in INDUCTION["induction_math"]],
+    "chsanford/cnn-weight-tying and sdascoli/anarchitectural-search": [
+        {"n_splits": 3, "cnn_lr": 0.1}, {"convert_to": "fc", "load_model": "x"}, {"net1_path": "x", "n_points": 3}
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("original", ORIGINALS, ids=lambda one: one.title)
+def test_no_value_of_any_option_ends_in_a_traceback(tmp_path, original):
+    draw = random.Random(0)
+    for word in original.defaults:
+        whole, value = draw.choice(WHOLE[original.title]), draw.choice(ODD)
+        group, dot, last = word.partition(".")
+        nested = original.title.startswith("Rock") and dot
+        given = whole | ({group: dict(whole.get(group, {})) | {last: value}} if nested else {word: value})
+        if original.title == "RobertCsordas/modules":
+            given = {"parameters": {name: {"value": one} for name, one in given.items()}}
+        try:
+            assert points_of(tmp_path, text_of(tmp_path, yaml.safe_dump(given)))
+        except SweepError as error:
+            assert "\n" not in str(error)
 
 
 def test_run_py_prints_it_and_refuses_with_2(tmp_path):
