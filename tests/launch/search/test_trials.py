@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from core import exit_codes as codes
 from core.errors import SweepError
 from core.history import History
 from core.run_state import EARLY, clear, read_status, state_of
@@ -18,7 +19,7 @@ from launch.select_points import select
 from launch.sweep import Sweep
 from tasks.options import resolve
 from tests.launch.pretend import ROOT, tuple_sweep
-from tests.launch.test_pool import alive, run_script, starts, until
+from tests.launch.test_pool import alive, run_pool, run_script, starts, until
 
 KEY = "control/valid/accuracy/total"
 SEARCH = f"metric: {{name: {KEY}, goal: maximize}}\nearly_terminate: {{type: hyperband, min_iter: 3}}\n"
@@ -132,7 +133,7 @@ def test_best_without_a_metric_is_refused(swept, tmp_path):
 
 
 def test_two_launchers_one_killed_end_the_worst_early_and_run_every_point_once(swept, tmp_path):
-    path, _, points = swept([1, 2, 3, 4, 5, 6])
+    path, sweep, points = swept([1, 2, 3, 4, 5, 6])
     fake = ",".join(f"{seed}=measure:3:0.{seed}" for seed in range(1, 7))
     with run_script(path, tmp_path / "runs", "--jobs", "2", fake=fake) as first:
         until(lambda: sum(bool(starts(point)) for point in points) >= 2)
@@ -153,9 +154,7 @@ def test_two_launchers_one_killed_end_the_worst_early_and_run_every_point_once(s
         assert read_status(point.folder)["state"] in ("ended early", "stopped", "running")
     pids = [start["pid"] for point in points for start in starts(point)]
     assert not any(alive(pid) for pid in pids)
-    again = script(path, tmp_path / "runs", "--all")  # nothing is run again
-    assert again.returncode == 0
+    assert run_pool(points)[0] == codes.DONE  # nothing is run again
     assert pids == [start["pid"] for point in points for start in starts(point)]
     assert [state_of(point.folder) for point in points] == states
-    listed = script(path, tmp_path / "runs", "--best", "1").stdout.splitlines()
-    assert listed[1].split()[:3] == ["6", "done", "0.6"]
+    assert best(sweep, points, 1)[1].split()[:3] == ["6", "done", "0.6"]
