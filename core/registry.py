@@ -10,6 +10,7 @@ from typing import TypeVar
 from core.errors import OptionError
 
 Thing = TypeVar("Thing")
+HOUSE = __name__.removesuffix("core.registry")  # "sieve." where the folders are imported under this name
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -37,7 +38,7 @@ class Registry(Mapping[str, Thing]):
             allowed = ", ".join(self._entries)
             raise OptionError(f"unknown {self.kind} {name!r}; allowed: {allowed}{nearest(name, self._entries)}")
         module, attribute = self._entries[name].split(":")
-        thing: Thing = getattr(importlib.import_module(module), attribute)
+        thing: Thing = getattr(importlib.import_module(HOUSE + module), attribute)
         return thing
 
     def __contains__(self, name: object) -> bool:  # Mapping's would import the module to find out

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, float32, nn, tensor
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # a clone needs no installation
-from tasks.own.experiment import Experiment
+from sieve import Experiment
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,12 @@ def check_own_experiment(folder):
     assert {"iou/total", "sharing/small/total"} <= found.keys()
 
 
+def check_pandas_runs(out):
+    for width in (10, 60):
+        network, through, without = map(float, re.search(rf"\n{width} +(.+)", out)[1].split())
+        assert network > 0.3 and through > 0.5 and without < through - 0.3
+
+
 def run(code, folder):
     environment = {**os.environ, "PYTHONPATH": os.environ.get("PYTHONPATH", ""), "OMP_NUM_THREADS": "1"}
     found = subprocess.run([sys.executable, *code], cwd=folder, capture_output=True, text=True, env=environment)

@@ -20,7 +20,7 @@ FILE = '''"""Parities."""
 import random
 import numpy as np
 import torch
-from tasks.own.experiment import Experiment
+from sieve import Experiment
 
 class Parity(Experiment):
     subtasks = {"low": lambda x, y: x[:, 0] > 0, "high": lambda x, y: x[:, 0] <= 0, "few": lambda x, y: y == 0}
