@@ -15,7 +15,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python paper/demo_table.py
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed
 	SIEVE_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^(?:`(\w+)` of )?`([\w/.]+)`:\n\n```\w+\n(.*?)^```$", flags=re.M | re.S)
-PARTS = ("core", "layers", "masks", "models", "data", "analysis", "tasks", "launch", "paper", "sweeps", "tests", "docs")
+PARTS = (
+    "core", "layers", "masks", "models", "data", "analysis", "tasks", "launch", "paper", "sweeps", "tests", "docs",
+    "examples",
+)  # fmt: skip
 SHARED = {  # the tests that are shared by everything of a kind, as far as they concern what is new
     "tests/masks/test_contract.py": "foo or has_a_row",
     "tests/masks/test_units.py": "foo",

@@ -153,7 +153,7 @@ OF_ALL = {
 }  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_value_is_one_value_and_one_signature_however_it_is_written(data, tmp_path_factory):
     name, kind = data.draw(st.sampled_from(sorted(OF_ALL, key=str)))
