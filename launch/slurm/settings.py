@@ -74,7 +74,8 @@ def read_settings(text: str) -> Settings:
 
 def _file(name: str) -> dict[str, str]:
     try:
-        # All as text: in YAML 1.1 `time: 4:00:00` would be the number 14400.
+        # All as text: in YAML 1.1 `time: 4:00:00` would be the number 14400. This loader makes texts, lists and
+        # mappings, and no other objects.
         found = yaml.load(Path(name).read_text(encoding="utf-8"), yaml.BaseLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SweepError(f"--slurm @{name}: cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from tests.published import arithmetic, edge_popup, induction, induction_vision, language_images, supsup, untying
@@ -48,8 +50,14 @@ def block(page: Page) -> str:
         lines.append(f"| {which} | {f'`{option}`' if option else ''} | {here} | {there} | {why} |")
     if page.absent:
         lines += ["", "Published configurations without a sweep:", ""]
-        lines += [f"- {name}: {why}." for name, why in page.absent.items()]
+        lines += [_wrapped(f"- {name}: {why}.") for name, why in page.absent.items()]
     return "\n".join([*lines, "", END])
+
+
+def _wrapped(item: str) -> str:
+    """Break a list item into lines of 120 columns, and never inside a quotation, which would then quote nothing."""
+    whole = re.sub(r"`[^`]*`", lambda quoted: quoted[0].replace(" ", "\0"), item)
+    return fill(whole, 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False).replace("\0", " ")
 
 
 def renewed(page: Page) -> str:
