@@ -124,3 +124,14 @@ ELSEWHERE = {
     "workers": "there are none; data lies in memory",
     "resume": "the same command goes on where it was",
 }
+
+# What other libraries call an option, whose letters say nothing: the last part of a name -> the same here.
+SYNONYMS = {
+    "learning_rate": "lr",
+    "batchsize": "batch_size",
+    "num_steps": "steps",
+    "max_steps": "steps",
+    "iterations": "steps",
+    "num_samples": "samples",
+    "l2": "weight_decay",
+}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from core.cached import cached
 from core.conditions import inert
 from core.errors import OptionError
-from core.legacy_option_names import ELSEWHERE, ORIGINAL_NAMES
+from core.legacy_option_names import ELSEWHERE, ORIGINAL_NAMES, SYNONYMS
 from core.option_groups import TaskOptions
 from core.registry import nearest
 from core.values import Again, as_text, coerce, is_group, kinds_of, literal, said
@@ -92,6 +92,10 @@ def _meant(name: str, known: Mapping[str, Any]) -> str:
         if here:
             return f"; here it is {' or '.join(here)}"
         return f"; this task has none (others have it as {' or '.join(words)})"
+    group, _, last = original.rpartition(".")
+    meant = [n for n in known if n.rpartition(".")[2] == SYNONYMS.get(last) and n.startswith(group)]
+    if meant:
+        return f"; here it is {' or '.join(meant)}"
     group = name.partition(".")[0]
     return nearest(name, known) or nearest(name, [n for n in known if n.startswith(f"{group}.")])
 

@@ -46,6 +46,8 @@ def test_values(kind, given, expected):
     ("values", "text"),
     [
         ({}, "no task given: --task=... is one of tuple, tuple_ff, tuple_ff_copyweight, addmul, addmul_ff"),
+        ({"task": "tuple_ff", "mask.learning_rate": 1}, "unknown option 'mask.learning_rate'; here it is mask.lr"),
+        ({"task": "tuple_ff", "iterations": 1}, "unknown option 'iterations'; here it is train.steps or mask.steps"),
         (
             {"task": "tupel_ff"},
             "unknown task 'tupel_ff'; allowed: tuple, tuple_ff, tuple_ff_copyweight, addmul, "
